@@ -3,7 +3,7 @@
  * Identity of tasks and sessions, and the records in the `events` ring buffer.
  *
  * This header is the only definition. The skeleton generator turns it into Rust;
- * src/daemon/bpf/record.rs checks lengths and values before it believes a record.
+ * src/kernel/record.rs checks lengths and values before it believes a record.
  */
 #ifndef TYR_EVENT_H
 #define TYR_EVENT_H

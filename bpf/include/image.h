@@ -3,7 +3,7 @@
  * The policy image: everything the kernel needs to decide, as one array map of pages.
  *
  * This header is the only definition. The skeleton generator turns it into Rust;
- * src/daemon/bpf/image.rs writes what include/automaton.bpf.h and include/verdict.bpf.h read.
+ * src/kernel/image.rs writes what include/automaton.bpf.h and include/verdict.bpf.h read.
  *
  * An image is written whole and never changed afterwards. One update of the outer map-in-map
  * `image` puts the next generation in force, so an operation is decided by one generation and
