@@ -19,10 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn generate_messages(root: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", root.display());
     let files = files_ending(&root.join("tyr/v1"), ".proto")?;
-    tonic_prost_build::configure().emit_rerun_if_changed(false).compile_protos(
-        &files,
-        &[root.to_path_buf()],
-    )?;
+    tonic_prost_build::configure()
+        .emit_rerun_if_changed(false)
+        .compile_protos(&files, &[root.to_path_buf()])?;
     Ok(())
 }
 
@@ -31,7 +30,10 @@ fn generate_skeletons(root: &Path) -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let arguments = clang_arguments(root)?;
     for source in files_ending(root, ".bpf.c")? {
-        let file = source.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let file = source
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let name = file.trim_end_matches(".bpf.c");
         SkeletonBuilder::new()
             .source(&source)
@@ -50,7 +52,14 @@ fn clang_arguments(root: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
     let mut include = OsString::from("-I");
     include.push(root.join("include"));
     let multiarch = format!("-I/usr/include/{arch}-linux-gnu");
-    let warnings = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-sign-compare"];
+    let warnings = [
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-function",
+        "-Wno-unused-parameter",
+        "-Wno-sign-compare",
+    ];
     let mut arguments = vec![include, multiarch.into()];
     arguments.extend(warnings.map(OsString::from));
     Ok(arguments)
