@@ -13,4 +13,5 @@ pub mod fact;
 pub mod moment;
 pub mod principal;
 pub mod evaluate;
+pub mod signatures;
 mod nearest;
