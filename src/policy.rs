@@ -13,5 +13,6 @@ pub mod fact;
 pub mod moment;
 pub mod principal;
 pub mod evaluate;
+pub mod compile;
 pub mod signatures;
 mod nearest;
