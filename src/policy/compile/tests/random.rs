@@ -56,8 +56,18 @@ impl Random {
 
     pub(super) fn signature_path(&mut self) -> Vec<u8> {
         const PARTS: [&str; 12] = [
-            "site-packages", "dist-packages", "aider", "langgraph", "mcp", "server", "bin", "codex",
-            "node", "python3.11", "agents", "__init__.py",
+            "site-packages",
+            "dist-packages",
+            "aider",
+            "langgraph",
+            "mcp",
+            "server",
+            "bin",
+            "codex",
+            "node",
+            "python3.11",
+            "agents",
+            "__init__.py",
         ];
         let mut path = Vec::new();
         for _ in 0..=self.below(6) {
@@ -99,7 +109,10 @@ impl Random {
                 "resource.path != \"/a\" && principal.user == \"ann\"",
             ]);
         } else {
-            choices.extend(["resource.address == \"10.0.0.1\"", "resource.address != \"::1\""]);
+            choices.extend([
+                "resource.address == \"10.0.0.1\"",
+                "resource.address != \"::1\"",
+            ]);
         }
         let text = self.pick(&choices);
         Some(Condition::parse(text, action).unwrap())
@@ -107,15 +120,31 @@ impl Random {
 
     fn networks(&mut self) -> Vec<ipnet::IpNet> {
         const NETWORKS: [&str; 12] = [
-            "10.0.0.0/8", "10.0.0.0/30", "10.0.0.1", "0.0.0.0/0", "::/0", "::1", "127.0.0.0/8",
-            "0.0.0.0", "fc00::/7", "fc00::1", "10.128.0.0/9", "::",
+            "10.0.0.0/8",
+            "10.0.0.0/30",
+            "10.0.0.1",
+            "0.0.0.0/0",
+            "::/0",
+            "::1",
+            "127.0.0.0/8",
+            "0.0.0.0",
+            "fc00::/7",
+            "fc00::1",
+            "10.128.0.0/9",
+            "::",
         ];
-        (0..self.below(3)).map(|_| parse_cidr(self.pick(&NETWORKS)).unwrap()).collect()
+        (0..self.below(3))
+            .map(|_| parse_cidr(self.pick(&NETWORKS)).unwrap())
+            .collect()
     }
 
     fn rule(&mut self, name: usize) -> Rule {
-        let action =
-            [Action::FileRead, Action::FileWrite, Action::Exec, Action::NetConnect][self.below(4)];
+        let action = [
+            Action::FileRead,
+            Action::FileWrite,
+            Action::Exec,
+            Action::NetConnect,
+        ][self.below(4)];
         let verdict = [Verdict::Allow, Verdict::Deny, Verdict::Alert][self.below(3)];
         let matches = if action == Action::NetConnect {
             Match::Address(AddressMatch::new(verdict, self.networks(), self.networks()))
@@ -124,12 +153,17 @@ impl Random {
         };
         let binaries = if self.one_in(4) {
             let globs = ["/bin/a", "/bin/*", "a", "/usr/**"];
-            (0..=self.below(2)).map(|_| Pattern::parse(self.pick(&globs)).unwrap()).collect()
+            (0..=self.below(2))
+                .map(|_| Pattern::parse(self.pick(&globs)).unwrap())
+                .collect()
         } else {
             Vec::new()
         };
-        let agent_types =
-            if self.one_in(4) { vec![self.pick(&TYPES).to_owned()] } else { Vec::new() };
+        let agent_types = if self.one_in(4) {
+            vec![self.pick(&TYPES).to_owned()]
+        } else {
+            Vec::new()
+        };
         Rule {
             name: format!("r{name}"),
             action,
@@ -138,7 +172,11 @@ impl Random {
             binaries,
             agent_types,
             matches,
-            condition: if self.one_in(3) { self.condition(action) } else { None },
+            condition: if self.one_in(3) {
+                self.condition(action)
+            } else {
+                None
+            },
             line: 0,
         }
     }
@@ -146,7 +184,11 @@ impl Random {
     pub(super) fn policies(&mut self) -> Vec<Effective> {
         (0..=self.below(3))
             .map(|index| {
-                let mode = if self.one_in(4) { Mode::Monitor } else { Mode::Enforce };
+                let mode = if self.one_in(4) {
+                    Mode::Monitor
+                } else {
+                    Mode::Enforce
+                };
                 let rules = (0..self.below(12)).map(|index| self.rule(index)).collect();
                 let mut effective = policy(&format!("p{}", 9 - index), mode, rules);
                 if self.one_in(5) {
@@ -169,10 +211,11 @@ impl Random {
     }
 
     pub(super) fn principal(&mut self) -> Principal {
-        let types: Vec<Vec<String>> = [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
-            .iter()
-            .map(|types| types.iter().map(|&name| name.to_owned()).collect())
-            .collect();
+        let types: Vec<Vec<String>> =
+            [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
+                .iter()
+                .map(|types| types.iter().map(|&name| name.to_owned()).collect())
+                .collect();
         Principal {
             agent_types: self.fact(&types),
             user: self.fact(&["ann".to_owned(), "bob".to_owned()]),
@@ -198,10 +241,20 @@ impl Random {
         (1..=3)
             .map(|dev| {
                 let aliases = (0..=self.below(3)).map(|_| {
-                    let root = if self.one_in(2) { b"/".to_vec() } else { self.path() };
-                    Alias { root, mount_point: self.path() }
+                    let root = if self.one_in(2) {
+                        b"/".to_vec()
+                    } else {
+                        self.path()
+                    };
+                    Alias {
+                        root,
+                        mount_point: self.path(),
+                    }
                 });
-                Superblock { dev, aliases: aliases.collect() }
+                Superblock {
+                    dev,
+                    aliases: aliases.collect(),
+                }
             })
             .collect()
     }
@@ -220,7 +273,11 @@ impl Random {
                 4 => Ipv6Addr::from_bits(self.below(3) as u128).into(),
                 _ => Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 1).into(),
             };
-            let resource = Resource::Address { ip, port: 80, protocol: Protocol::Udp };
+            let resource = Resource::Address {
+                ip,
+                port: 80,
+                protocol: Protocol::Udp,
+            };
             return (Action::NetConnect, resource, None, Vec::new());
         }
         let action = [Action::FileRead, Action::FileWrite, Action::Exec][self.below(3)];
@@ -232,13 +289,24 @@ impl Random {
         let inside = if self.one_in(2) {
             let root = &superblock.aliases[self.below(superblock.aliases.len())].root;
             let root = root.strip_suffix(b"/").unwrap_or(root);
-            if self.one_in(8) { root.to_vec() } else { [root, &path[..]].concat() }
+            if self.one_in(8) || path == b"/" {
+                root.to_vec()
+            } else {
+                [root, &path[..]].concat()
+            }
         } else {
             path
         };
-        let paths: Vec<Vec<u8>> =
-            superblock.aliases.iter().filter_map(|alias| alias.host_path(&inside)).collect();
-        let resource = if paths.is_empty() { Resource::Unknown } else { Resource::Paths(paths) };
+        let paths: Vec<Vec<u8>> = superblock
+            .aliases
+            .iter()
+            .filter_map(|alias| alias.host_path(&inside))
+            .collect();
+        let resource = if paths.is_empty() {
+            Resource::Unknown
+        } else {
+            Resource::Paths(paths)
+        };
         (action, resource, Some(superblock.dev), inside)
     }
 }
