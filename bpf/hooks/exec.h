@@ -19,9 +19,10 @@ static __always_inline int tyr_is_loader(struct dentry *dentry)
 	       (start[2] == '-' || start[2] == '.' || start[2] == '6');
 }
 
-static __noinline int tyr_seen_fill(struct tyr_seen *seen, struct tyr_scratch *work,
-				    struct tyr_place *place)
+/* Keeps what work->place says. */
+static __noinline int tyr_seen_fill(struct tyr_seen *seen, struct tyr_scratch *work)
 {
+	struct tyr_place *place = &work->place;
 	__u32 length = place->length;
 
 	seen->dev = place->dev;
@@ -40,19 +41,20 @@ static __noinline int tyr_seen_fill(struct tyr_seen *seen, struct tyr_scratch *w
 	return 0;
 }
 
-/* The label of a settled place for one kind of question; 0 when there is none. */
-static __noinline __u32 tyr_signature(struct tyr_image_ref *image, struct tyr_scratch *work,
-				      struct tyr_place *place, __u32 kind)
+/* The label of work->place for one kind of question; 0 when it is not settled. */
+static __noinline __u32 tyr_signature(struct tyr_decision *decision, __u32 kind)
 {
+	struct tyr_place *place = &decision->work->place;
 	__u32 start;
 	long label;
 
 	if (place->outcome != TYR_PATH_SETTLED)
 		return 0;
-	start = tyr_superblock_start(image, place->dev, kind);
+	start = tyr_superblock_start(&decision->image, place->dev, kind);
 	if (!start)
 		return 0;
-	label = tyr_walk_path(image, start, work->path, place->offset, place->length);
+	label = tyr_walk_path(&decision->image, start, decision->work->path, place->offset,
+			      place->length);
 	return label < 0 ? 0 : label;
 }
 
@@ -60,35 +62,34 @@ static __noinline __u32 tyr_signature(struct tyr_image_ref *image, struct tyr_sc
  * A program without a name on any file system: memfd, unlinked file. It stands for the resource
  * `/memfd:`, which no pattern but a general one matches and no agent can choose a name for.
  */
-static __noinline int tyr_decide_memfd(struct tyr_decision *decision, struct tyr_scratch *work,
-				       struct tyr_place *place)
+static __noinline int tyr_decide_memfd(struct tyr_decision *decision)
 {
 	struct tyr_image_ref *image = &decision->image;
+	struct tyr_scratch *work = decision->work;
 
-	place->length = sizeof(tyr_memfd_path);
-	place->offset = TYR_PATH_MAX - sizeof(tyr_memfd_path);
-	place->dev = 0;
+	work->place.length = sizeof(tyr_memfd_path);
+	work->place.offset = TYR_PATH_MAX - sizeof(tyr_memfd_path);
+	work->place.dev = 0;
 	__builtin_memcpy(work->path + TYR_PATH_MAX - sizeof(tyr_memfd_path), tyr_memfd_path,
 			 sizeof(tyr_memfd_path));
-	decision->reason = TYR_REASON_CELL;
-	tyr_decide_class(decision, tyr_walk_path(image, image->header->path_start[TYR_PATH_EXEC],
-						 work->path, place->offset, place->length));
-	return tyr_conclude(decision, work, place, 0);
+	work->reason = TYR_REASON_CELL;
+	return tyr_decide_class(decision,
+				tyr_walk_path(image, image->header->path_start[TYR_PATH_EXEC],
+					      work->path, work->place.offset, work->place.length));
 }
 
 /* Remembers what this stage shows. Returns 0 or -ENOMEM. */
-static __noinline int tyr_recognise(struct tyr_image_ref *image, struct tyr_scratch *work,
-				    struct tyr_place *place)
+static __noinline int tyr_recognise(struct tyr_decision *decision)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
+	struct tyr_scratch *work = decision->work;
 	__u32 type;
 
-	work->label = tyr_signature(image, work, place, TYR_PATH_SIGNATURE_EXE);
-	type = tyr_signature(image, work, place, TYR_PATH_SIGNATURE_OPEN) &
-	       TYR_SIGNATURE_TYPE_MASK;
+	work->label = tyr_signature(decision, TYR_PATH_SIGNATURE_EXE);
+	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
 	if (type && !work->type) {
 		work->type = type;
-		tyr_seen_fill(&work->evidence, work, place);
+		tyr_seen_fill(&work->evidence, work);
 	}
 	if (!work->label && !work->type)
 		return 0;
@@ -114,51 +115,59 @@ static __always_inline void tyr_forget_program(void)
 	work->program.flags = TYR_TASK_EXE_UNSETTLED;
 }
 
-TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_binprm *bprm)
+/*
+ * Work space for a program that a process outside any agent starts. A process that cannot have
+ * it goes on unseen: no agent is worth the host's memory.
+ */
+static __always_inline int tyr_begin_stranger(struct tyr_decision *decision)
 {
-	struct tyr_decision decision = {};
-	struct tyr_place place = {};
-	struct tyr_scratch *work;
-	struct dentry *dentry;
-	struct inode *inode;
-	int begin, nameless;
-
-	begin = tyr_begin(&decision, TYR_ACTION_EXEC, TYR_HOOK_BPRM_CHECK);
-	if (begin == TYR_BEGIN_DENY)
-		return -EPERM;
-	if (begin == TYR_BEGIN_FREE && tyr_image_open(&decision.image)) {
+	if (tyr_image_open(&decision->image)) {
 		tyr_forget_program();
 		return 0;
 	}
-	dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
-	inode = BPF_CORE_READ(bprm, file, f_inode);
-	work = tyr_scratch_get();
-	if (!work || tyr_place_of(work, dentry, &place)) {
-		/* A process that is nobody's agent goes on: no agent is worth the host's memory. */
+	decision->work = tyr_scratch_get();
+	if (!decision->work) {
 		tyr_count(TYR_COUNT_STORAGE_FAILED);
-		if (!decision.task)
-			return 0;
-		if (begin == TYR_BEGIN_FREE)
-			return -ENOMEM;
-		tyr_fault(&decision);
-		return tyr_conclude(&decision, 0, 0, 0);
+		return 0;
 	}
-	nameless = place.outcome == TYR_PATH_PSEUDO || !BPF_CORE_READ(inode, __i_nlink);
+	decision->work->number = 0;
+	return 1;
+}
+
+TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_binprm *bprm)
+{
+	struct tyr_decision decision = {};
+	struct tyr_scratch *work;
+	struct dentry *dentry;
+	int governed = 1;
+
+	switch (tyr_begin(&decision, TYR_ACTION_EXEC, TYR_HOOK_BPRM_CHECK, 0)) {
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	case TYR_BEGIN_FREE:
+		if (!tyr_begin_stranger(&decision))
+			return 0;
+		governed = 0;
+	}
+	work = decision.work;
 	if (BPF_CORE_READ(bprm, interp) == BPF_CORE_READ(bprm, filename))
 		work->type = 0;		/* first stage of the chain */
 	work->label = 0;
-	if (nameless)
-		place.outcome = TYR_PATH_PSEUDO;
-	tyr_seen_fill(&work->program, work, &place);
+	dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
+	if (tyr_place_of(work, dentry))
+		return -ENOMEM;
+	if (!BPF_CORE_READ(bprm, file, f_inode, __i_nlink))
+		work->place.outcome = TYR_PATH_PSEUDO;
+	tyr_seen_fill(&work->program, work);
 	if (tyr_is_loader(dentry))
 		work->program.flags |= TYR_TASK_LOADER;
-	if (!nameless && tyr_recognise(&decision.image, work, &place))
+	if (tyr_recognise(&decision))
 		return -ENOMEM;
-	if (begin == TYR_BEGIN_FREE)
+	if (!governed)
 		return 0;
-	if (nameless)
-		return tyr_decide_memfd(&decision, work, &place);
-	return tyr_decide_path(&decision, work, &place);
+	if (work->place.outcome == TYR_PATH_PSEUDO)
+		return tyr_decide_memfd(&decision);
+	return tyr_decide_place(&decision);
 }
 
 /* The agent type that a finished exec stands for, 0 for none. */
@@ -170,8 +179,8 @@ static __always_inline __u32 tyr_exec_type(struct tyr_scratch *work)
 }
 
 /* Moves a task into a new session of `type` inside the one that governs it. */
-static __noinline __u64 tyr_enter(struct tyr_task *task, __u64 number, __u32 type,
-				  struct tyr_seen *evidence)
+static __noinline __u64 tyr_enter(struct tyr_scratch *work, struct tyr_task *task, __u64 number,
+				  __u32 type, struct tyr_seen *evidence)
 {
 	__u64 around = task->flags & TYR_TASK_AGENT ? task->session : 0;
 	int made;
@@ -184,8 +193,13 @@ static __noinline __u64 tyr_enter(struct tyr_task *task, __u64 number, __u32 typ
 	task->session = number;
 	task->candidate = 0;
 	task->flags |= TYR_TASK_AGENT;
-	if (made > 0)
-		tyr_emit_process(task, number, TYR_EVENT_AGENT_STARTED, evidence);
+	if (made > 0) {
+		work->process.dev = evidence->dev;
+		work->process.ino = evidence->ino;
+		work->process.path_len = evidence->length;
+		tyr_emit_process(&work->process, task, number, TYR_EVENT_AGENT_STARTED,
+				 evidence->path);
+	}
 	return number;
 }
 
@@ -203,12 +217,12 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 	task->exe_ino = work->program.ino;
 	task->exe_len = work->program.length;
 	__builtin_memcpy(task->exe, work->program.path, sizeof(task->exe));
-	if (type && !tyr_session_has(session, type) && tyr_in_scope()) {
+	if (type && !(session && tyr_session_has(session, type)) && tyr_in_scope()) {
 		struct tyr_seen *evidence = &work->program;
 
 		if (!(work->label & TYR_SIGNATURE_TYPE_MASK))
 			evidence = &work->evidence;
-		number = tyr_enter(task, 0, type, evidence);
+		number = tyr_enter(work, task, 0, type, evidence);
 	}
 	if (interpreter) {
 		/* Inside an interpreter that may still become an agent, that one is around it. */
@@ -218,7 +232,7 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 		task->flags |= TYR_TASK_INTERPRETER;
 	}
 	if (number)
-		tyr_emit_process(task, number, TYR_EVENT_PROCESS_EXECED, 0);
+		tyr_emit_program(&work->process, task, number, TYR_EVENT_PROCESS_EXECED);
 }
 
 TYR_HOOK_VOID(bprm_committed, "bprm_committed_creds", "security_bprm_committed_creds",

@@ -2,30 +2,30 @@
 /* Files: opening, receiving, and every way to change a name or its inode. */
 
 /* An interpreter that may become an agent has opened a file: does it show one? */
-static __noinline int tyr_evidence(struct tyr_decision *decision, struct tyr_scratch *work,
-				   struct tyr_place *place)
+static __noinline int tyr_evidence(struct tyr_decision *decision)
 {
+	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
-	__u32 type;
+	struct tyr_session *session;
 	__u64 number;
+	__u32 type;
 
-	type = tyr_signature(&decision->image, work, place, TYR_PATH_SIGNATURE_OPEN) &
-	       TYR_SIGNATURE_TYPE_MASK;
-	if (!type || tyr_session_has(decision->session, type) || !tyr_in_scope())
+	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
+	if (!type || tyr_session_has(&work->session, type) || !tyr_in_scope())
 		return 0;
-	tyr_seen_fill(&work->evidence, work, place);
-	number = tyr_enter(task, task->candidate, type, &work->evidence);
+	tyr_seen_fill(&work->evidence, work);
+	number = tyr_enter(work, task, task->candidate, type, &work->evidence);
 	if (!number)
 		return -1;
-	decision->number = number;
-	decision->session = bpf_map_lookup_elem(&sessions, &number);
+	work->number = number;
+	session = bpf_map_lookup_elem(&sessions, &number);
+	if (session)
+		__builtin_memcpy(&work->session, session, sizeof(*session));
 	return 0;
 }
 
 struct tyr_opening {
 	struct tyr_decision *decision;
-	struct tyr_scratch *work;
-	struct tyr_place *place;
 	fmode_t mode;
 	__u32 denied;
 };
@@ -34,8 +34,8 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 {
 	if (!(opening->mode & (index ? FMODE_WRITE : FMODE_READ)))
 		return 0;
-	opening->decision->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
-	if (tyr_decide_path(opening->decision, opening->work, opening->place))
+	opening->decision->work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	if (tyr_decide_place(opening->decision))
 		opening->denied = 1;
 	return 0;
 }
@@ -43,40 +43,24 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 {
 	struct tyr_decision decision = {};
-	struct tyr_place place = {};
-	struct tyr_scratch *work;
-	fmode_t mode = BPF_CORE_READ(file, f_mode);
-	struct tyr_opening opening = { .decision = &decision, .place = &place };
-	int begin;
+	struct tyr_opening opening = { .decision = &decision };
 
-	begin = tyr_begin(&decision, TYR_ACTION_FILE_READ, hook);
-	if (begin == TYR_BEGIN_DENY)
-		return -EPERM;
-	if (begin == TYR_BEGIN_FREE) {
-		if (!decision.task || !(decision.task->flags & TYR_TASK_INTERPRETER))
-			return 0;
-		if (tyr_image_open(&decision.image))
-			return 0;
-	}
-	work = tyr_scratch_get();
-	if (tyr_place_of(work, BPF_CORE_READ(file, f_path.dentry), &place)) {
-		if (begin == TYR_BEGIN_FREE) {
-			tyr_count(TYR_COUNT_FAULTS);
-			return 0;
-		}
-		tyr_fault(&decision);
-		return tyr_conclude(&decision, 0, &place, 0);
-	}
-	if (place.outcome == TYR_PATH_PSEUDO || !work)
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
+	case TYR_BEGIN_FREE:
 		return 0;
-	if (decision.task->flags & TYR_TASK_INTERPRETER && mode & FMODE_READ &&
-	    tyr_evidence(&decision, work, &place))
+	case TYR_BEGIN_DENY:
 		return -EPERM;
-	if (!decision.number)
+	}
+	opening.mode = BPF_CORE_READ(file, f_mode);
+	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
+		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	opening.work = work;
-	decision.hook = hook;
-	opening.mode = mode;
+	if (decision.task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ &&
+	    tyr_evidence(&decision))
+		return -EPERM;
+	if (!decision.work->number)
+		return 0;
 	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
 	return opening.denied ? -EPERM : 0;

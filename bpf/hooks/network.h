@@ -81,33 +81,32 @@ static __always_inline void tyr_endpoint_read(struct tyr_endpoint *endpoint, con
 static __noinline int tyr_judge_name(struct socket *sock, const void *name, int length, __u32 hook)
 {
 	struct tyr_decision decision = {};
-	struct tyr_endpoint endpoint = {};
+	struct tyr_endpoint *endpoint;
 	__u16 family = 0, of_socket;
 
 	if (!BPF_CORE_READ(sock, file))
 		return 0;	/* the kernel's own socket */
-	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, hook)) {
+	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, hook, 0)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
+	endpoint = &decision.work->endpoint;
 	of_socket = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
 	if (of_socket == AF_UNIX || of_socket == AF_NETLINK || of_socket == AF_ALG)
 		return 0;
-	if (length < (int)sizeof(family) || bpf_probe_read_kernel(&family, sizeof(family), name)) {
-		tyr_fault(&decision);
-		return tyr_conclude(&decision, tyr_scratch_get(), 0, &endpoint);
-	}
+	if (length < (int)sizeof(family) || bpf_probe_read_kernel(&family, sizeof(family), name))
+		return tyr_decide_class(&decision, -1);
 	if (family == AF_UNSPEC) {
 		/* Ends an association; but sending to one from an IPv4 socket is IPv4. */
 		if (hook == TYR_HOOK_SOCKET_CONNECT || of_socket == AF_INET6)
 			return 0;
 		family = of_socket;
 	}
-	endpoint.protocol = BPF_CORE_READ(sock, sk, sk_protocol);
-	tyr_endpoint_read(&endpoint, name, length, family);
-	return tyr_decide_endpoint(&decision, &endpoint);
+	endpoint->protocol = BPF_CORE_READ(sock, sk, sk_protocol);
+	tyr_endpoint_read(endpoint, name, length, family);
+	return tyr_decide_class(&decision, tyr_net_class(&decision.image, endpoint));
 }
 
 TYR_HOOK(socket_connect, "socket_connect", "security_socket_connect", struct socket *sock,
@@ -149,16 +148,16 @@ TYR_HOOK(socket_create, "socket_create", "security_socket_create", int family, i
 	 int protocol, int kern)
 {
 	struct tyr_decision decision = {};
-	struct tyr_endpoint endpoint = {};
 
 	if (kern || tyr_socket_is_plain(family, type, protocol))
 		return 0;
-	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, TYR_HOOK_SOCKET_CREATE)) {
+	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, TYR_HOOK_SOCKET_CREATE, 0)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	endpoint.protocol = protocol;
-	return tyr_decide_endpoint(&decision, &endpoint);
+	decision.work->endpoint.protocol = protocol;
+	return tyr_decide_class(&decision,
+				tyr_net_class(&decision.image, &decision.work->endpoint));
 }

@@ -28,6 +28,7 @@ int process_exit(void *ctx)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct tyr_session *session;
+	struct tyr_scratch *work;
 	struct tyr_task *task;
 	__u64 number;
 	__u32 who;
@@ -36,8 +37,13 @@ int process_exit(void *ctx)
 	if (!task || BPF_CORE_READ(current, signal, live.counter))
 		return 0;
 	number = tyr_session_of(task, &session);
-	if (number)
-		tyr_emit_process(task, number, TYR_EVENT_PROCESS_EXITED, 0);
+	if (!number)
+		return 0;
+	work = tyr_scratch_get();
+	if (work)
+		tyr_emit_program(&work->process, task, number, TYR_EVENT_PROCESS_EXITED);
+	else
+		tyr_count(TYR_COUNT_EVENTS_LOST);
 	return 0;
 }
 

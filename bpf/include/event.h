@@ -174,6 +174,7 @@ struct tyr_config {
 	__u64 scope_cgroup;		/* cgroup id; agents are only recognised below it. 0: everywhere */
 	__u32 scope_level;		/* depth of that cgroup in the hierarchy, the root is 0 */
 	__u32 abi;			/* TYR_EVENT_ABI of the programs that use these maps */
+	__u64 build;			/* fingerprint of the object that was loaded last */
 };
 
 /* What the iterator over live tasks writes, one for each thread that carries an identity. */
@@ -185,6 +186,10 @@ struct tyr_live {
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
+_Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
+_Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
+_Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
+_Static_assert(sizeof(struct tyr_live) == 24, "read by user space");
 _Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_operation) == 88 + 32 + 8 + 16 + 16, "no padding that the kernel would leak");
 

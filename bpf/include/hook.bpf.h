@@ -11,41 +11,44 @@
 	_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")
 #define TYR_CAST_END _Pragma("GCC diagnostic pop")
 
+/*
+ * What a hook may answer. From 6.8 on verifiers want to see it, so the compiler must neither know
+ * that these are the only answers already, nor compute them without a branch.
+ */
+static __always_inline int tyr_answer(long result)
+{
+	tyr_opaque(result);
+	if (result == -ENOMEM) {
+		asm volatile("" ::: "memory");
+		return -ENOMEM;
+	}
+	if (result) {
+		asm volatile("" ::: "memory");
+		return -EPERM;
+	}
+	return 0;
+}
+
+#define TYR_PROGRAM(section, program, name, args...)						\
+	SEC(section)										\
+	int program(unsigned long long *ctx)							\
+	{											\
+		TYR_CAST_BEGIN									\
+		return tyr_answer(tyr_on_##name(___bpf_ctx_cast(args)));			\
+		TYR_CAST_END									\
+	}
+
 #define TYR_HOOK(name, hook, function, args...)							\
 	static __always_inline int tyr_on_##name(unsigned long long *ctx, ##args);		\
-	SEC("lsm/" hook)									\
-	int lsm_##name(unsigned long long *ctx)							\
-	{											\
-		TYR_CAST_BEGIN									\
-		return tyr_on_##name(___bpf_ctx_cast(args));					\
-		TYR_CAST_END									\
-	}											\
-	SEC("fmod_ret/" function)								\
-	int fmod_##name(unsigned long long *ctx)						\
-	{											\
-		TYR_CAST_BEGIN									\
-		return tyr_on_##name(___bpf_ctx_cast(args));					\
-		TYR_CAST_END									\
-	}											\
+	TYR_PROGRAM("lsm/" hook, lsm_##name, name, ##args)					\
+	TYR_PROGRAM("fmod_ret/" function, fmod_##name, name, ##args)				\
 	static __always_inline int tyr_on_##name(unsigned long long *ctx, ##args)
 
 /* For hooks without a result, which fmod_ret refuses. */
 #define TYR_HOOK_VOID(name, hook, function, args...)						\
 	static __always_inline int tyr_on_##name(unsigned long long *ctx, ##args);		\
-	SEC("lsm/" hook)									\
-	int lsm_##name(unsigned long long *ctx)							\
-	{											\
-		TYR_CAST_BEGIN									\
-		return tyr_on_##name(___bpf_ctx_cast(args));					\
-		TYR_CAST_END									\
-	}											\
-	SEC("fentry/" function)									\
-	int fmod_##name(unsigned long long *ctx)						\
-	{											\
-		TYR_CAST_BEGIN									\
-		return tyr_on_##name(___bpf_ctx_cast(args));					\
-		TYR_CAST_END									\
-	}											\
+	TYR_PROGRAM("lsm/" hook, lsm_##name, name, ##args)					\
+	TYR_PROGRAM("fentry/" function, fmod_##name, name, ##args)				\
 	static __always_inline int tyr_on_##name(unsigned long long *ctx, ##args)
 
 #endif

@@ -49,19 +49,20 @@ static __always_inline long tyr_exe_class(struct tyr_image_ref *image, struct ty
 static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 {
 	struct tyr_image_ref *image = &decision->image;
-	struct tyr_session *session = decision->session;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_session *session = &work->session;
 	__u32 exe_class, generation = image->header->generation;
 	long cell = 0;
 
 	if (tyr_exe_class(image, decision->task, &exe_class))
 		return -1;
-	if (!session)
+	if (!session->type_count)
 		return tyr_cell(image, tyr_profile(image, image->header->unknown_slot, exe_class),
-				decision->action, class);
+				work->action, class);
 	for (int i = 0; i < 2; i++)
 		if (session->refined[i].generation == generation)
 			return tyr_cell(image, tyr_profile(image, session->refined[i].slot, exe_class),
-					decision->action, class);
+					work->action, class);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TYR_SESSION_TYPES_MAX; i++) {
 		__u32 slot = image->header->type_slot[session->type[i] & (TYR_AGENT_TYPES_MAX - 1)];
@@ -69,7 +70,7 @@ static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 
 		if (i >= session->type_count)
 			break;
-		found = tyr_cell(image, tyr_profile(image, slot, exe_class), decision->action, class);
+		found = tyr_cell(image, tyr_profile(image, slot, exe_class), work->action, class);
 		if (found < 0)
 			return -1;
 		if (!i || tyr_cell_rank(found) > tyr_cell_rank(cell))
@@ -79,82 +80,72 @@ static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 }
 
 /*
- * The class that the path automaton gives an object, or the unknown class of the action; `reason`
- * says which. Negative when the image is faulty.
+ * The class that the path automaton gives work->place, or the unknown class of the action;
+ * work->reason says which. Negative when the image is faulty.
  */
-static __noinline long tyr_classify(struct tyr_decision *decision, struct tyr_scratch *work,
-				    struct tyr_place *place)
+static __noinline long tyr_classify(struct tyr_decision *decision)
 {
 	struct tyr_image_ref *image = &decision->image;
-	__u64 action = decision->action;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_place *place = &work->place;
+	__u64 action = work->action;
 	__u32 start = 0;
 
 	tyr_opaque(action);
 	if (action > TYR_ACTION_EXEC)
 		return -1;
 	if (place->outcome == TYR_PATH_LONG) {
-		decision->reason = TYR_REASON_TOO_LONG;
+		work->reason = TYR_REASON_TOO_LONG;
 		tyr_count(TYR_COUNT_PATH_TOO_LONG);
 		return image->header->unknown_class[action];
 	}
 	if (place->outcome == TYR_PATH_SETTLED)
 		start = tyr_superblock_start(image, place->dev, action);
 	if (!start) {
-		decision->reason = TYR_REASON_UNSETTLED;
+		work->reason = TYR_REASON_UNSETTLED;
 		tyr_count(TYR_COUNT_PATH_UNSETTLED);
 		return image->header->unknown_class[action];
 	}
-	decision->reason = TYR_REASON_CELL;
+	work->reason = TYR_REASON_CELL;
 	return tyr_walk_path(image, start, work->path, place->offset, place->length);
 }
 
-/* The verdict about a class; a negative class or a missing cell is a fault. */
-static __always_inline void tyr_decide_class(struct tyr_decision *decision, long class)
-{
-	long cell = class < 0 ? -1 : tyr_judge(decision, class);
-
-	if (cell < 0) {
-		decision->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
-		decision->reason = TYR_REASON_FAULT;
-		tyr_count(TYR_COUNT_FAULTS);
-	} else {
-		decision->cell = cell;
-	}
-}
-
-/* What a fault means for a governed task. */
-static __always_inline void tyr_fault(struct tyr_decision *decision)
-{
-	tyr_decide_class(decision, -1);
-}
-
 /* Counts, reports and returns 0 or -EPERM. */
-static __always_inline int tyr_conclude(struct tyr_decision *decision, struct tyr_scratch *work,
-					struct tyr_place *place, struct tyr_endpoint *endpoint)
+static __always_inline int tyr_conclude(struct tyr_scratch *work, struct tyr_task *task,
+					__u32 generation)
 {
-	int denied = tyr_cell_denies(decision->cell);
+	int denied = tyr_cell_denies(work->cell);
 
 	tyr_count(TYR_COUNT_DECISIONS);
 	if (denied)
 		tyr_count(TYR_COUNT_DENIED);
-	if (!(decision->cell & TYR_CELL_SILENT))
-		tyr_emit_operation(decision, work, place, endpoint);
+	if (!(work->cell & TYR_CELL_SILENT))
+		tyr_emit_operation(work, task, generation);
 	return denied ? -EPERM : 0;
 }
 
-static __noinline int tyr_decide_path(struct tyr_decision *decision, struct tyr_scratch *work,
-				      struct tyr_place *place)
+/* The verdict about a class; a negative class or a missing cell is a fault, which denies. */
+static __noinline int tyr_decide_class(struct tyr_decision *decision, long class)
 {
-	tyr_decide_class(decision, work ? tyr_classify(decision, work, place) : -1);
-	return tyr_conclude(decision, work, place, 0);
+	struct tyr_scratch *work = decision->work;
+	long cell = -1;
+
+	if (class >= 0)
+		cell = tyr_judge(decision, class);
+	if (cell < 0) {
+		work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+		work->reason = TYR_REASON_FAULT;
+		tyr_count(TYR_COUNT_FAULTS);
+	} else {
+		work->cell = cell;
+	}
+	return tyr_conclude(work, decision->task, decision->image.header->generation);
 }
 
-static __noinline int tyr_decide_endpoint(struct tyr_decision *decision,
-					  struct tyr_endpoint *endpoint)
+/* The verdict about work->place. */
+static __always_inline int tyr_decide_place(struct tyr_decision *decision)
 {
-	decision->reason = TYR_REASON_CELL;
-	tyr_decide_class(decision, tyr_net_class(&decision->image, endpoint));
-	return tyr_conclude(decision, tyr_scratch_get(), 0, endpoint);
+	return tyr_decide_class(decision, tyr_classify(decision));
 }
 
 enum tyr_begin_result {
@@ -163,31 +154,49 @@ enum tyr_begin_result {
 	TYR_BEGIN_DENY = 2,
 };
 
-/* Finds who acts and the image in force. The first thing every deciding hook does. */
-static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook)
+/*
+ * Finds who acts and the image in force. The first thing every deciding hook does. With
+ * `candidates`, an interpreter that is not yet governed is to be decided too; its work->number
+ * is 0.
+ */
+static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
+				int candidates)
 {
+	struct tyr_session *session;
+	struct tyr_scratch *work;
+	struct tyr_task *task;
+	__u64 number;
 	__u32 who;
 	long error;
 
-	decision->task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (who == TYR_WHO_FAULT)
 		return TYR_BEGIN_DENY;
-	if (!decision->task)
+	if (!task)
 		return TYR_BEGIN_FREE;
-	decision->number = tyr_session_of(decision->task, &decision->session);
-	if (!decision->number)
+	number = tyr_session_of(task, &session);
+	if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
 		return TYR_BEGIN_FREE;
-	decision->action = action;
-	decision->hook = hook;
 	error = tyr_image_open(&decision->image);
 	if (error == TYR_IMAGE_NONE)
 		return TYR_BEGIN_FREE;
-	if (error) {
-		decision->image.header = 0;
-		tyr_fault(decision);
-		tyr_conclude(decision, 0, 0, 0);
-		return TYR_BEGIN_DENY;
+	work = tyr_scratch_get();
+	if (!work || error) {
+		tyr_count(TYR_COUNT_FAULTS);
+		return number ? TYR_BEGIN_DENY : TYR_BEGIN_FREE;
 	}
+	decision->task = task;
+	decision->work = work;
+	work->number = number;
+	work->action = action;
+	work->hook = hook;
+	work->reason = TYR_REASON_CELL;
+	work->place = (struct tyr_place){ .outcome = TYR_PATH_LOST };
+	work->endpoint = (struct tyr_endpoint){};
+	if (session)
+		__builtin_memcpy(&work->session, session, sizeof(*session));
+	else
+		work->session.type_count = 0;
 	return TYR_BEGIN_DECIDE;
 }
 
@@ -195,23 +204,18 @@ static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action
 static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u32 hook)
 {
 	struct tyr_decision decision = {};
-	struct tyr_scratch *work;
-	struct tyr_place place;
 
-	switch (tyr_begin(&decision, action, hook)) {
+	switch (tyr_begin(&decision, action, hook, 0)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	work = tyr_scratch_get();
-	if (tyr_place_of(work, dentry, &place)) {
-		tyr_fault(&decision);
-		return tyr_conclude(&decision, 0, &place, 0);
-	}
-	if (place.outcome == TYR_PATH_PSEUDO)
+	if (tyr_place_of(decision.work, dentry))
+		return tyr_decide_class(&decision, -1);
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	return tyr_decide_path(&decision, work, &place);
+	return tyr_decide_place(&decision);
 }
 
 #endif

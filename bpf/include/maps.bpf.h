@@ -8,6 +8,7 @@
 
 #include "event.h"
 #include "kernel.h"
+#include "verdict.bpf.h"
 
 enum tyr_scratch_sizes {
 	TYR_SCRATCH_BYTES = 2 * TYR_PATH_MAX,
@@ -23,16 +24,51 @@ struct tyr_seen {
 	__u8 path[TYR_EXE_MAX];
 };
 
+/* Where an object is; path.bpf.h settles it. */
+struct tyr_place {
+	__u32 outcome;			/* enum tyr_path_outcome */
+	__u32 dev;
+	__u64 ino;
+	__u32 offset;			/* of the path in tyr_scratch.path */
+	__u32 length;
+};
+
+/* What rules see in a name, for one action. */
+struct tyr_sight {
+	__u32 class;
+	__u32 below;			/* automaton state of the names below; 0: not settled */
+};
+
+struct tyr_sights {
+	struct tyr_sight action[TYR_ACTION_EXEC + 1];
+};
+
 /*
  * Work space of one thread while a hook runs, and what an exec has shown so far. Never per CPU:
  * the programs can be preempted, and the preempting task would write into the same memory.
+ *
+ * All that is computed is kept here, also where a stack had room: verifiers follow every value
+ * that a stack slot can have, and none that a map has.
  */
 struct tyr_scratch {
 	struct tyr_seen program;	/* latest program of the #! chain */
 	struct tyr_seen evidence;	/* file that shows an agent */
 	__u32 label;			/* SIGNATURE_EXE label of `program` */
 	__u32 type;			/* agent type that a script of the chain stands for */
-	struct tyr_operation record;	/* the one being written; a stack has no room for it */
+
+	struct tyr_session session;	/* copy of the one that governs; no types: not known */
+	__u64 number;			/* of the session */
+	__u32 action;
+	__u32 hook;
+	__u32 cell;
+	__u32 reason;
+	struct tyr_place place;
+	struct tyr_endpoint endpoint;
+	struct tyr_sights from;
+	struct tyr_sights to;
+
+	struct tyr_operation record;
+	struct tyr_process process;
 	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX; the rest is for the verifier */
 };
 

@@ -13,25 +13,15 @@
 
 #include "judge.bpf.h"
 
-/* What rules see in a name, for one action. */
-struct tyr_sight {
-	long class;
-	__u32 below;		/* automaton state of the names below; 0: not settled */
-};
-
-struct tyr_sights {
-	struct tyr_sight action[TYR_ACTION_EXEC + 1];
-};
-
-/* The state after the path and a slash. */
-static __always_inline long tyr_state_below(struct tyr_image_ref *image, __u32 start,
-					    struct tyr_scratch *work, struct tyr_place *place,
-				       __u32 *state)
+/* The state after work->place and a slash; 0 is a fault. */
+static __always_inline __u32 tyr_state_below(struct tyr_decision *decision, __u32 start)
 {
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_place *place = &decision->work->place;
 	struct tyr_walk walk = {
 		.pages = image->pages,
 		.class_of = image->header->path_class,
-		.buffer = work->path,
+		.buffer = decision->work->path,
 		.at = place->offset,
 		.end = place->offset + place->length,
 		.state = start,
@@ -40,24 +30,20 @@ static __always_inline long tyr_state_below(struct tyr_image_ref *image, __u32 s
 	__u32 word;
 
 	if (walk.end > TYR_PATH_MAX)
-		return -1;
-	if (bpf_loop(TYR_PATH_MAX, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
-		return -1;
-	*state = walk.state;
-	if (walk.state & TYR_STATE_ABSORBING)
 		return 0;
+	if (bpf_loop(TYR_PATH_MAX, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
+		return 0;
+	if (walk.state & TYR_STATE_ABSORBING)
+		return walk.state;
 	page = tyr_page(walk.pages, walk.state >> TYR_STATE_PAGE_SHIFT);
 	if (!page)
-		return -1;
+		return 0;
 	word = (walk.state & TYR_STATE_OFFSET_MASK) + 1 + image->header->path_class['/'];
-	*state = page->word[word & (TYR_PAGE_WORDS - 1)];
-	return 0;
+	return page->word[word & (TYR_PAGE_WORDS - 1)];
 }
 
 struct tyr_looking {
 	struct tyr_decision *decision;
-	struct tyr_scratch *work;
-	struct tyr_place *place;
 	struct tyr_sights *sights;
 	__u32 pad;
 	__u32 fault;
@@ -66,41 +52,37 @@ struct tyr_looking {
 static long tyr_look_step(__u32 index, struct tyr_looking *looking)
 {
 	struct tyr_decision *decision = looking->decision;
-	struct tyr_place *place = looking->place;
-	__u64 action = index;
+	struct tyr_scratch *work = decision->work;
 	struct tyr_sight *sight;
+	__u64 action = index;
 	__u32 start;
+	long class;
 
 	tyr_opaque(action);
 	if (action > TYR_ACTION_EXEC)
 		return 1;
 	sight = &looking->sights->action[action];
-	decision->action = action;
-	sight->class = tyr_classify(decision, looking->work, place);
+	work->action = action;
+	class = tyr_classify(decision);
+	if (class < 0)
+		looking->fault = 1;
+	sight->class = class;
 	sight->below = 0;
-	if (sight->class < 0)
-		looking->fault = 1;
-	if (decision->reason != TYR_REASON_CELL)
+	if (work->reason != TYR_REASON_CELL)
 		return 0;
-	start = tyr_superblock_start(&decision->image, place->dev, action);
-	if (!start || tyr_state_below(&decision->image, start, looking->work, place, &sight->below))
-		looking->fault = 1;
+	start = tyr_superblock_start(&decision->image, work->place.dev, action);
+	if (start)
+		sight->below = tyr_state_below(decision, start);
 	return 0;
 }
 
-/* A loop by helper: its body is verified once, not once for every action. */
-static __noinline long tyr_look(struct tyr_decision *decision, struct tyr_scratch *work,
-				struct dentry *dentry, struct tyr_sights *sights)
+/* What rules see in a name. A loop by helper: its body is verified once, not for every action. */
+static __noinline long tyr_look(struct tyr_decision *decision, struct dentry *dentry,
+				struct tyr_sights *sights)
 {
-	struct tyr_place place = {};
-	struct tyr_looking looking = {
-		.decision = decision,
-		.work = work,
-		.place = &place,
-		.sights = sights,
-	};
+	struct tyr_looking looking = { .decision = decision, .sights = sights };
 
-	if (!work || tyr_place_of(work, dentry, &place))
+	if (tyr_place_of(decision->work, dentry))
 		return -1;
 	if (bpf_loop(TYR_ACTION_EXEC + 1, tyr_look_step, &looking, 0) < 0 || looking.fault)
 		return -1;
@@ -109,21 +91,18 @@ static __noinline long tyr_look(struct tyr_decision *decision, struct tyr_scratc
 
 struct tyr_any_denied {
 	struct tyr_decision *decision;
-	__u32 class;
+	__u32 pad;
 	__u32 found;		/* 1: some class is denied; 2: fault */
 };
 
 static long tyr_any_denied_step(__u32 index, struct tyr_any_denied *search)
 {
 	struct tyr_decision *decision = search->decision;
-	__u64 action = decision->action;
+	__u64 action = decision->work->action;
 	long cell;
 
 	tyr_opaque(action);
-	if (action > TYR_ACTION_EXEC)
-		return 1;
-
-	if (index >= decision->image.header->class_count[action])
+	if (action > TYR_ACTION_EXEC || index >= decision->image.header->class_count[action])
 		return 1;
 	cell = tyr_judge(decision, index);
 	if (cell < 0) {
@@ -137,77 +116,68 @@ static long tyr_any_denied_step(__u32 index, struct tyr_any_denied *search)
 	return 0;
 }
 
-/* Returns 1 when the move would lose a rule, 0 when not, -1 for a fault. */
-static __noinline int tyr_move_loses(struct tyr_decision *decision, struct tyr_sights *from,
-				     struct tyr_sights *to, int directory)
+struct tyr_losing {
+	struct tyr_decision *decision;
+	__u32 directory;
+	__u32 loses;		/* 1: a rule would be lost; 2: fault */
+};
+
+static long tyr_losing_step(__u32 index, struct tyr_losing *losing)
 {
+	struct tyr_decision *decision = losing->decision;
+	struct tyr_any_denied search = { .decision = decision };
+	struct tyr_scratch *work = decision->work;
+	__u64 action = index;
 	long was, is;
 
-#pragma clang loop unroll(disable)
-	for (__u32 action = 0; action <= TYR_ACTION_EXEC; action++) {
-		decision->action = action;
-		if (directory) {
-			struct tyr_any_denied search = { .decision = decision };
-
-			if (from->action[action].below == to->action[action].below &&
-			    from->action[action].below)
-				continue;
-			if (bpf_loop(TYR_PAGE_WORDS, tyr_any_denied_step, &search, 0) < 0 ||
-			    search.found == 2)
-				return -1;
-			if (search.found)
-				return 1;
-			continue;
-		}
-		was = tyr_judge(decision, from->action[action].class);
-		is = tyr_judge(decision, to->action[action].class);
-		if (was < 0 || is < 0)
-			return -1;
-		if (tyr_cell_denies(was) && !tyr_cell_denies(is))
-			return 1;
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC)
+		return 1;
+	work->action = action;
+	if (losing->directory) {
+		if (work->from.action[action].below == work->to.action[action].below &&
+		    work->from.action[action].below)
+			return 0;
+		if (bpf_loop(TYR_PAGE_WORDS, tyr_any_denied_step, &search, 0) < 0)
+			losing->loses = 2;
+		else if (search.found)
+			losing->loses = search.found;
+		return 0;
 	}
+	was = tyr_judge(decision, work->from.action[action].class);
+	is = tyr_judge(decision, work->to.action[action].class);
+	if (was < 0 || is < 0)
+		losing->loses = 2;
+	else if (tyr_cell_denies(was) && !tyr_cell_denies(is))
+		losing->loses = 1;
 	return 0;
-}
-
-static __noinline int tyr_move_verdict(struct tyr_decision *decision, struct tyr_scratch *work,
-				       struct dentry *from_dentry, struct dentry *to_dentry)
-{
-	struct tyr_sights from = {}, to = {};
-	int directory;
-
-	directory = (BPF_CORE_READ(from_dentry, d_inode, i_mode) & S_IFMT) == S_IFDIR;
-	if (tyr_look(decision, work, from_dentry, &from) ||
-	    tyr_look(decision, work, to_dentry, &to))
-		return -1;
-	return tyr_move_loses(decision, &from, &to, directory);
 }
 
 static __noinline int tyr_decide_move(struct dentry *from, struct dentry *to, __u32 hook)
 {
 	struct tyr_decision decision = {};
+	struct tyr_losing losing = { .decision = &decision };
 	struct tyr_scratch *work;
-	struct tyr_place place = {};
-	int loses;
 
-	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, hook)) {
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, hook, 0)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	work = tyr_scratch_get();
-	loses = tyr_move_verdict(&decision, work, from, to);
-	if (!loses)
+	work = decision.work;
+	losing.directory = (BPF_CORE_READ(from, d_inode, i_mode) & S_IFMT) == S_IFDIR;
+	if (tyr_look(&decision, to, &work->to) || tyr_look(&decision, from, &work->from) ||
+	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_losing_step, &losing, 0) < 0)
+		losing.loses = 2;
+	if (!losing.loses)
 		return 0;
-	decision.action = TYR_ACTION_FILE_WRITE;
-	if (loses < 0 || tyr_place_of(work, from, &place)) {
-		tyr_fault(&decision);
-		work = 0;
-	} else {
-		decision.cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
-		decision.reason = TYR_REASON_MOVED;
-	}
-	return tyr_conclude(&decision, work, &place, 0);
+	work->action = TYR_ACTION_FILE_WRITE;
+	if (losing.loses == 2)
+		return tyr_decide_class(&decision, -1);
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+	work->reason = TYR_REASON_MOVED;
+	return tyr_conclude(work, decision.task, decision.image.header->generation);
 }
 
 /* A link or rename: both names are written, then nothing may be lost. */

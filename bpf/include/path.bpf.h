@@ -14,7 +14,7 @@
 
 enum tyr_path_limits {
 	TYR_COMPONENTS_MAX = TYR_PATH_MAX / 2 + 1,
-	TYR_RENAME_TRIES = 8,
+	TYR_RENAME_TRIES = 4,
 };
 
 enum tyr_path_outcome {
@@ -23,14 +23,6 @@ enum tyr_path_outcome {
 	TYR_PATH_LOST = 2,	/* does not end at the root of the file system */
 	TYR_PATH_PSEUDO = 3,	/* pipe, socket, anonymous inode, memfd: no place in any tree */
 	TYR_PATH_WALKING = 4,
-};
-
-struct tyr_place {
-	__u32 outcome;		/* enum tyr_path_outcome */
-	__u32 dev;
-	__u64 ino;
-	__u32 offset;		/* of the path in tyr_scratch.path */
-	__u32 length;
 };
 
 struct tyr_climb {
@@ -90,13 +82,14 @@ static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
 }
 
 /*
- * Settles where `dentry` is. What is too long keeps the end of its path, for the record.
+ * Settles where `dentry` is: work->place and work->path. What is too long keeps the end of its
+ * path, for the record. Returns 0, or -1 when a helper failed.
  */
-static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry,
-				   struct tyr_place *place)
+static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
 {
 	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct tyr_place *place = &work->place;
 	struct tyr_climb climb = {};
 
 	place->outcome = TYR_PATH_LOST;
@@ -104,8 +97,6 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 	place->ino = inode ? BPF_CORE_READ(inode, i_ino) : 0;
 	place->offset = TYR_PATH_MAX;
 	place->length = 0;
-	if (!work)
-		return -1;
 	if (BPF_CORE_READ(sb, s_flags) & SB_NOUSER) {
 		place->outcome = TYR_PATH_PSEUDO;
 		return 0;
@@ -121,8 +112,9 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 		if (bpf_loop(TYR_COMPONENTS_MAX, tyr_climb_step, &climb, 0) < 0)
 			return -1;
 		if (!(sequence & 1) && sequence == tyr_rename_sequence()) {
-			place->outcome = climb.outcome == TYR_PATH_WALKING ? TYR_PATH_LONG :
-									     climb.outcome;
+			place->outcome = climb.outcome;
+			if (climb.outcome == TYR_PATH_WALKING)
+				place->outcome = TYR_PATH_LONG;
 			place->offset = climb.offset;
 			place->length = TYR_PATH_MAX - climb.offset;
 			return 0;

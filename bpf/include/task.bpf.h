@@ -150,8 +150,6 @@ static __noinline int tyr_session_make(__u64 number, __u64 parent_number, __u32 
 
 static __always_inline int tyr_session_has(struct tyr_session *session, __u32 type)
 {
-	if (!session)
-		return 0;
 	for (int i = 0; i < TYR_SESSION_TYPES_MAX; i++)
 		if (session->type[i] == type)
 			return 1;
