@@ -3,10 +3,7 @@
 //! The only module with `unsafe`: each use says why it is sound. Nothing here knows networks,
 //! SQL or the spool.
 
-#![allow(
-    unsafe_code,
-    reason = "maps are bytes to the kernel, and a few facts need system calls"
-)]
+#![allow(unsafe_code, reason = "maps are bytes to the kernel, and a few facts need system calls")]
 
 pub mod error;
 pub mod features;

@@ -13,18 +13,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::Error;
+use crate::policy::compile::{Alias, Superblock};
 
 /// Most bytes of a mount table that are read.
 const MOUNTINFO_BYTES_MAX: u64 = 16 << 20;
-
-/// One place where a file system, or a subtree of it, is mounted. Both are absolute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Alias {
-    /// What is mounted: a path inside the file system; `/` is all of it.
-    pub root: Vec<u8>,
-    /// Where on the host.
-    pub point: Vec<u8>,
-}
 
 /// A mount table, in the order of the kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,19 +41,14 @@ impl Mounts {
     /// Reads a mountinfo file's bytes. A line that is not one is left out: its file system is then
     /// not listed, and what lies on it is not settled.
     pub fn parse(bytes: &[u8]) -> Mounts {
-        Mounts {
-            mounts: bytes
-                .split(|&byte| byte == b'\n')
-                .filter_map(line)
-                .collect(),
-        }
+        Mounts { mounts: bytes.split(|&byte| byte == b'\n').filter_map(line).collect() }
     }
 
-    /// Per file system (`s_dev` in the kernel's encoding) where it is mounted, without repetition.
+    /// Every file system and where it is mounted, without repetition, by device.
     ///
     /// Mounts that another one covers are kept: an object in one can still be open, and it keeps
     /// the name that rules know it by.
-    pub fn aliases(&self) -> BTreeMap<u32, Vec<Alias>> {
+    pub fn superblocks(&self) -> Vec<Superblock> {
         let mut aliases = BTreeMap::<u32, Vec<Alias>>::new();
         for (dev, alias) in &self.mounts {
             let list = aliases.entry(*dev).or_default();
@@ -69,7 +56,7 @@ impl Mounts {
                 list.push(alias.clone());
             }
         }
-        aliases
+        aliases.into_iter().map(|(dev, aliases)| Superblock { dev, aliases }).collect()
     }
 
     /// Where an object is on the host, by its file system and the path inside it (empty: its
@@ -83,12 +70,8 @@ impl Mounts {
             let Some(rest) = below(path, &alias.root) else {
                 continue;
             };
-            let joined = join(&alias.point, rest);
-            let list = if self.top(&joined) == Some(index) {
-                &mut visible
-            } else {
-                &mut covered
-            };
+            let joined = join(&alias.mount_point, rest);
+            let list = if self.top(&joined) == Some(index) { &mut visible } else { &mut covered };
             if !list.contains(&joined) {
                 list.push(joined);
             }
@@ -96,12 +79,22 @@ impl Mounts {
         if visible.is_empty() { covered } else { visible }
     }
 
+    /// The other way: the file system and the path inside it of an absolute path of the host that
+    /// leads through no symlink.
+    pub fn inside(&self, path: &[u8]) -> Option<(u32, Vec<u8>)> {
+        let (dev, alias) = &self.mounts[self.top(path)?];
+        let rest = below(path, &alias.mount_point)?;
+        let rest = if rest == b"/" { b"" } else { rest };
+        let root = if alias.root == b"/" { b"".as_slice() } else { &alias.root };
+        Some((*dev, [root, rest].concat()))
+    }
+
     /// Which mount a walk from `/` to `path` ends in: the last one of the longest mount point.
     fn top(&self, path: &[u8]) -> Option<usize> {
         let points = self.mounts.iter().enumerate();
         points
-            .filter(|(_, (_, alias))| below(path, &alias.point).is_some())
-            .max_by_key(|(index, (_, alias))| (alias.point.len(), *index))
+            .filter(|(_, (_, alias))| below(path, &alias.mount_point).is_some())
+            .max_by_key(|(index, (_, alias))| (alias.mount_point.len(), *index))
             .map(|(index, _)| index)
     }
 }
@@ -117,9 +110,7 @@ impl MountWatch {
     /// The mount table cannot be opened.
     pub fn new() -> Result<MountWatch, Error> {
         let path = table_path();
-        Ok(MountWatch {
-            file: File::open(path).map_err(Error::file(path))?,
-        })
+        Ok(MountWatch { file: File::open(path).map_err(Error::file(path))? })
     }
 
     /// Whether the table changed within `timeout`, or since the last call.
@@ -127,11 +118,8 @@ impl MountWatch {
     /// # Errors
     /// poll(2) fails.
     pub fn wait_for_change(&self, timeout: Duration) -> Result<bool, Error> {
-        let mut poll = libc::pollfd {
-            fd: self.file.as_raw_fd(),
-            events: libc::POLLPRI,
-            revents: 0,
-        };
+        let mut poll =
+            libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: `poll` is one valid pollfd that lives through the call.
         let ready = unsafe { libc::poll(&raw mut poll, 1, timeout_ms) };
@@ -142,10 +130,7 @@ impl MountWatch {
         if source.kind() == std::io::ErrorKind::Interrupted {
             return Ok(false);
         }
-        Err(Error::Io {
-            what: "poll of the mount table",
-            source,
-        })
+        Err(Error::Io { what: "poll of the mount table", source })
     }
 }
 
@@ -172,7 +157,8 @@ fn line(line: &[u8]) -> Option<(u32, Alias)> {
     let root = unescape(fields.next()?);
     let point = unescape(fields.next()?);
     // Mounts of namespaces and the like have a root that is not a path.
-    (root.starts_with(b"/") && point.starts_with(b"/")).then_some((dev, Alias { root, point }))
+    (root.starts_with(b"/") && point.starts_with(b"/"))
+        .then_some((dev, Alias { root, mount_point: point }))
 }
 
 /// Space, tab, newline and backslash are written as three octal digits.
@@ -184,11 +170,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
             first == b'\\' && digits[0] < b'4' && digits.iter().all(|d| (b'0'..b'8').contains(d))
         });
         if let Some(digits) = digits {
-            bytes.push(
-                digits
-                    .iter()
-                    .fold(0, |value, digit| value << 3 | (digit - b'0')),
-            );
+            bytes.push(digits.iter().fold(0, |value, digit| value << 3 | (digit - b'0')));
             rest = &tail[3..];
         } else {
             bytes.push(first);
@@ -207,8 +189,7 @@ fn below<'a>(path: &'a [u8], top: &[u8]) -> Option<&'a [u8]> {
     if top == b"/" {
         return Some(path);
     }
-    path.strip_prefix(top)
-        .filter(|rest| rest.is_empty() || rest[0] == b'/')
+    path.strip_prefix(top).filter(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 fn join(point: &[u8], rest: &[u8]) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use super::error::Error;
 use super::load::Programs;
+use super::mounts::Mounts;
 use super::record::Place;
 use super::sessions::run_iterator;
 use super::skel::{tyr_session, tyr_task};
@@ -24,26 +27,24 @@ const TASK_EXE_UNSETTLED: u32 = 4;
 const EXE_MAX: usize = 256;
 
 /// A process that is an agent and was there before the programs were.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunningAgent {
     pub tgid: u32,
     /// Number of the agent type.
     pub agent_type: u32,
-    /// Its executable, as `stat` of `/proc/PID/exe` and the mount table give it; `None` counts as
-    /// an executable that is not known.
-    pub exe: Option<Place>,
 }
 
 impl Programs {
     /// Starts a session for a running process: all of its threads, and all descendants with
     /// theirs. Returns the session's number.
     ///
-    /// New children inherit from the moment that their parent is tagged; the tree is read again
+    /// Executables are what /proc says of them now; one that has no name on the host counts as not
+    /// known. New children inherit from the moment that their parent is tagged; the tree is read again
     /// until a pass finds nothing new.
     ///
     /// # Errors
     /// Nothing is attached, the process is gone, there is no room, or the tree does not settle.
-    pub fn tag_process(&self, agent: &RunningAgent) -> Result<u64, Error> {
+    pub fn tag_process(&self, agent: RunningAgent) -> Result<u64, Error> {
         let number = self.new_session_number()?;
         let start = start_boot_ns(agent.tgid)?;
         let mut session = tyr_session {
@@ -62,23 +63,19 @@ impl Programs {
         result.map(|()| number)
     }
 
-    fn tag_tree(&self, agent: &RunningAgent, number: u64) -> Result<(), Error> {
+    fn tag_tree(&self, agent: RunningAgent, number: u64) -> Result<(), Error> {
         let attached = self.attached()?;
         let tags = attached.map("tagging")?;
+        let mounts = Mounts::read()?;
         let mut known = BTreeSet::new();
         let mut quiet = 0;
         for _ in 0..PASSES_MAX {
             let tree = descendants(agent.tgid);
             if tree.len() > TAGS_MAX {
-                return Err(Error::TooMany {
-                    found: tree.len(),
-                    limit: TAGS_MAX,
-                });
+                return Err(Error::TooMany { found: tree.len(), limit: TAGS_MAX });
             }
             for tgid in tree.difference(&known) {
-                let exe = (*tgid == agent.tgid)
-                    .then_some(agent.exe.as_ref())
-                    .flatten();
+                let exe = (*tgid == agent.tgid).then_some(agent.exe.as_ref()).flatten();
                 let task = identity(number, exe);
                 // SAFETY: `tyr_task` is Plain: integers without padding.
                 let bytes = unsafe { plain::as_bytes(&task) };
@@ -88,11 +85,7 @@ impl Programs {
             let grew = tree.iter().any(|tgid| !known.contains(tgid));
             known.extend(tree);
             let tagged = run_iterator(&attached.tag)?;
-            quiet = if grew || !tagged.is_empty() {
-                0
-            } else {
-                quiet + 1
-            };
+            quiet = if grew || !tagged.is_empty() { 0 } else { quiet + 1 };
             if quiet == 2 {
                 return Ok(());
             }
@@ -113,21 +106,12 @@ impl Programs {
     /// Numbers come from the same counter as those of the programs, from its other end: user
     /// space cannot add to the counter in one step.
     fn new_session_number(&self) -> Result<u64, Error> {
-        let taken: BTreeSet<u64> = self
-            .sessions()?
-            .into_iter()
-            .map(|(number, _)| number)
-            .collect();
+        let taken: BTreeSet<u64> = self.sessions()?.into_iter().map(|(number, _)| number).collect();
         let live = self.live_sessions()?;
-        let used = taken
-            .union(&live)
-            .filter(|number| **number >= USER_NUMBERS)
-            .max();
+        let used = taken.union(&live).filter(|number| **number >= USER_NUMBERS).max();
         let boot_ns = boot_clock_ns();
         // Later than every number that a session of this boot had, also one that is forgotten.
-        Ok(used
-            .map_or(0, |number| number + 1)
-            .max(USER_NUMBERS | boot_ns))
+        Ok(used.map_or(0, |number| number + 1).max(USER_NUMBERS | boot_ns))
     }
 }
 
@@ -135,10 +119,7 @@ impl Programs {
 const USER_NUMBERS: u64 = 1 << 63;
 
 fn boot_clock_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec for the call to fill.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -162,23 +143,29 @@ fn identity(number: u64, exe: Option<&Place>) -> tyr_task {
     task
 }
 
+/// The executable of a running process, where its name on the host leads to the same file.
+fn executable(tgid: u32, mounts: &Mounts) -> Option<Place> {
+    let link = format!("/proc/{tgid}/exe");
+    let path = fs::read_link(&link).ok()?;
+    let running = fs::metadata(&link).ok()?;
+    let named = fs::metadata(&path).ok()?;
+    if (running.dev(), running.ino()) != (named.dev(), named.ino()) {
+        return None;
+    }
+    let (dev, path) = mounts.inside(path.as_os_str().as_bytes())?;
+    Some(Place { dev, ino: running.ino(), path })
+}
+
 /// A process and everything below it, by the parents that /proc tells.
 fn descendants(root: u32) -> BTreeSet<u32> {
     let mut children = BTreeMap::<u32, Vec<u32>>::new();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
-        let Some(tgid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(tgid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         if let Some(parent) = stat_field(tgid, 1) {
-            children
-                .entry(u32::try_from(parent).unwrap_or_default())
-                .or_default()
-                .push(tgid);
+            children.entry(u32::try_from(parent).unwrap_or_default()).or_default().push(tgid);
         }
     }
     let mut found = BTreeSet::from([root]);

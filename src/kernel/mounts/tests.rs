@@ -20,28 +20,26 @@ const BTRFS: &str = "\
 42 30 0:4 net:[4026531840] /run/netns/x rw - nsfs nsfs rw
 ";
 
+fn aliases(mounts: &Mounts) -> BTreeMap<u32, Vec<Alias>> {
+    mounts
+        .superblocks()
+        .into_iter()
+        .map(|file_system| (file_system.dev, file_system.aliases))
+        .collect()
+}
+
 fn paths(mounts: &Mounts, dev: u32, path: &str) -> Vec<String> {
     let paths = mounts.host_path(dev, path.as_bytes());
-    paths
-        .into_iter()
-        .map(|path| String::from_utf8(path).unwrap())
-        .collect()
+    paths.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
 }
 
 #[test]
 fn lists_the_places_of_each_file_system() {
-    let aliases = Mounts::parse(BTRFS.as_bytes()).aliases();
-    let alias = |root: &str, point: &str| Alias {
-        root: root.into(),
-        point: point.into(),
-    };
+    let aliases = aliases(&Mounts::parse(BTRFS.as_bytes()));
+    let alias = |root: &str, point: &str| Alias { root: root.into(), point: point.into() };
     assert_eq!(
         aliases[&27],
-        [
-            alias("/@", "/"),
-            alias("/@home", "/home"),
-            alias("/@home/u/src", "/srv/mirror")
-        ]
+        [alias("/@", "/"), alias("/@home", "/home"), alias("/@home/u/src", "/srv/mirror")]
     );
     assert_eq!(aliases[&device_number(8, 1)], [alias("/", "/boot")]);
     assert_eq!(device_number(8, 1), 0x80_0001);
@@ -53,10 +51,7 @@ fn lists_the_places_of_each_file_system() {
 fn finds_every_name_of_an_object() {
     let mounts = Mounts::parse(BTRFS.as_bytes());
     assert_eq!(paths(&mounts, 27, "/@/etc/passwd"), ["/etc/passwd"]);
-    assert_eq!(
-        paths(&mounts, 27, "/@home/u/src/a"),
-        ["/home/u/src/a", "/srv/mirror/a"]
-    );
+    assert_eq!(paths(&mounts, 27, "/@home/u/src/a"), ["/home/u/src/a", "/srv/mirror/a"]);
     assert_eq!(paths(&mounts, 27, "/@home"), ["/home"]);
     assert_eq!(paths(&mounts, 27, "/@homestead/x"), Vec::<String>::new());
     assert_eq!(paths(&mounts, 99, "/x"), Vec::<String>::new());
@@ -67,25 +62,26 @@ fn finds_every_name_of_an_object() {
 fn prefers_names_that_no_mount_covers() {
     let mounts = Mounts::parse(OVERLAY.as_bytes());
     assert_eq!(paths(&mounts, 21, "/usr/bin/git"), ["/usr/bin/git"]);
-    assert_eq!(
-        paths(&mounts, 21, "/etc/shadow"),
-        ["/etc/shadow"],
-        "covered, and the only name"
-    );
+    assert_eq!(paths(&mounts, 21, "/etc/shadow"), ["/etc/shadow"], "covered, and the only name");
     assert_eq!(paths(&mounts, 25, "/shadow"), ["/etc/shadow"]);
     assert_eq!(paths(&mounts, 21, ""), ["/"]);
     assert_eq!(paths(&mounts, 23, "/tmp/lock"), ["/var/lib/dpkg/lock"]);
 }
 
 #[test]
+fn finds_the_object_of_a_name() {
+    let mounts = Mounts::parse(BTRFS.as_bytes());
+    let inside = |path: &str| mounts.inside(path.as_bytes());
+    assert_eq!(inside("/etc/passwd"), Some((27, b"/@/etc/passwd".to_vec())));
+    assert_eq!(inside("/home/u"), Some((27, b"/@home/u".to_vec())));
+    assert_eq!(inside("/boot"), Some((device_number(8, 1), b"".to_vec())));
+    assert_eq!(inside("/boot/a"), Some((device_number(8, 1), b"/a".to_vec())));
+    assert_eq!(Mounts::default().inside(b"/x"), None);
+}
+
+#[test]
 fn leaves_out_what_it_cannot_read() {
-    for bad in [
-        "",
-        "1 2",
-        "1 2 x:y / / rw",
-        "1 2 0:3 / relative rw",
-        "1 2 0:3",
-    ] {
+    for bad in ["", "1 2", "1 2 x:y / / rw", "1 2 0:3 / relative rw", "1 2 0:3"] {
         assert_eq!(Mounts::parse(bad.as_bytes()), Mounts::default(), "{bad:?}");
     }
 }
@@ -93,13 +89,7 @@ fn leaves_out_what_it_cannot_read() {
 #[test]
 fn reads_the_table_of_this_machine() {
     let mounts = Mounts::read().unwrap();
-    assert!(
-        mounts
-            .aliases()
-            .values()
-            .flatten()
-            .any(|alias| alias.point == b"/")
-    );
+    assert!(mounts.aliases().values().flatten().any(|alias| alias.mount_point == b"/"));
     let watch = MountWatch::new().unwrap();
     assert!(!watch.wait_for_change(Duration::from_millis(1)).unwrap());
 }
@@ -108,7 +98,7 @@ proptest! {
     #[test]
     fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), path in ".{0,40}") {
         let mounts = Mounts::parse(&bytes);
-        for dev in mounts.aliases().keys() {
+        for dev in aliases(&mounts).keys() {
             mounts.host_path(*dev, path.as_bytes());
         }
     }
@@ -124,6 +114,6 @@ proptest! {
         }
         escaped.extend(b" rw - tmpfs tmpfs rw\n");
         let mounts = Mounts::parse(&escaped);
-        prop_assert_eq!(&mounts.aliases()[&9][0].point, &[b"/", &name[..]].concat());
+        prop_assert_eq!(&aliases(&mounts)[&9][0].mount_point, &[b"/", &name[..]].concat());
     }
 }
