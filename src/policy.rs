@@ -3,14 +3,24 @@
 //! Everything here is pure: bytes and values in, values out. `evaluate` is the reference; tables,
 //! explanations, dry runs and the server's checks all ask it.
 
-pub mod rule;
 pub mod problem;
-pub mod pattern;
-pub mod network;
-pub mod sni;
+pub mod rule;
+
+pub mod agent_types;
 pub mod condition;
+pub mod document;
+mod fields;
+pub mod load;
+mod nearest;
+pub mod network;
+pub mod parse;
+pub mod pattern;
+pub mod sni;
+mod tree;
+
+pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;
-pub mod evaluate;
-mod nearest;
+
+pub use load::{LoadOptions, Loaded, load};
