@@ -36,14 +36,14 @@ pub fn resolve_symlinks(policy: &mut Policy, resolver: Resolver<'_>) -> Vec<Prob
         };
         if let Match::Path(patterns) = &mut rule.matches {
             extend(patterns, resolver, &mut |pattern, real| {
-                warn("resource_pattern", pattern, real)
+                warn("resource_pattern", pattern, real);
             });
         }
         if let Some(condition) = &rule.condition {
             rule.condition = Some(condition.with_real_paths(&|path| real_texts(path, resolver)));
         }
         extend(&mut rule.binaries, resolver, &mut |pattern, real| {
-            warn("binaries", pattern, real)
+            warn("binaries", pattern, real);
         });
     }
     warnings

@@ -60,7 +60,7 @@ impl<'a> Rewrite<'a> {
             "Var" => self.whole_variable(body.as_str().unwrap_or_default()),
             "." => self.access(expression, &body),
             "has" => self.has(&body),
-            "in" => self.membership(expression, body),
+            "in" => self.membership(expression, &body),
             "==" | "!=" | "contains" | "like" => {
                 self.check_words(&body);
                 if !self.fold(&operator, &mut expression[&operator]) {
@@ -216,7 +216,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// `x in ["a", "b"]` means contains; Cedar's own `in` is about entities.
-    fn membership(&mut self, expression: &mut Value, body: Value) {
+    fn membership(&mut self, expression: &mut Value, body: &Value) {
         let literals = body["right"]["Set"].as_array().is_some_and(|items| {
             !items.is_empty() && items.iter().all(|item| literal_of(item).is_some())
         });
