@@ -75,8 +75,7 @@ impl Programs {
                 return Err(Error::TooMany { found: tree.len(), limit: TAGS_MAX });
             }
             for tgid in tree.difference(&known) {
-                let exe = (*tgid == agent.tgid).then_some(agent.exe.as_ref()).flatten();
-                let task = identity(number, exe);
+                let task = identity(number, executable(*tgid, &mounts).as_ref());
                 // SAFETY: `tyr_task` is Plain: integers without padding.
                 let bytes = unsafe { plain::as_bytes(&task) };
                 tags.update(&tgid.to_ne_bytes(), bytes, MapFlags::ANY)
