@@ -1,1 +1,7 @@
+//! Tyr governs AI agents on Linux hosts: it finds them, decides what they may touch in the
+//! kernel, and keeps the audit of it on a server.
+//!
+//! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
+pub mod model;
+pub mod policy;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Identity of tasks and sessions, and the records in the `events` ring buffer.
+ *
+ * This header is the only definition. The skeleton generator turns it into Rust;
+ * src/kernel/record.rs checks lengths and values before it believes a record.
+ */
+#ifndef TYR_EVENT_H
+#define TYR_EVENT_H
+
+enum tyr_event_limits {
+	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
+	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
+	TYR_COMM_LEN = 16,
+	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
+};
+
+/* Kept in task storage on every thread of an agent or of an interpreter that may become one. */
+struct tyr_task {
+	__u64 session;			/* never 0 */
+	__u64 exec_boot_ns;		/* when this program image started */
+	__u32 flags;			/* TYR_TASK_* */
+	__u32 generation;		/* image for which exe_class holds */
+	__u32 exe_class;
+	__u32 exe_dev;			/* super_block.s_dev of the executable */
+	__u64 exe_ino;
+	__u32 pending_type;		/* set between bprm_check_security and bprm_committed_creds */
+	__u16 exe_len;			/* 0: not known */
+	__u16 reserved;
+	__u8 exe[TYR_EXE_MAX];		/* path inside its file system, no NUL */
+};
+
+enum tyr_task_flags {
+	TYR_TASK_INTERPRETER = 1,	/* files it opens may make the session an agent */
+	TYR_TASK_EXE_TOO_LONG = 2,
+	TYR_TASK_EXE_UNSETTLED = 4,	/* memfd, unlinked, or a file system the image does not list */
+};
+
+/*
+ * One agent session, by tyr_task.session. An interpreter's session has no entry until a
+ * signature matches. User space refines the slot for the image in force and, before a swap, for
+ * the next one; an image that neither entry names uses type_slot of every type.
+ */
+struct tyr_session {
+	__u32 type_count;		/* 1..TYR_SESSION_TYPES_MAX */
+	__u32 type[TYR_SESSION_TYPES_MAX];	/* outermost agent first */
+	__u32 root_tgid;
+	__u64 root_start_boot_ns;	/* task start time of the root process */
+	__u64 parent;			/* session that started this one, 0: none */
+	struct {
+		__u32 generation;
+		__u32 slot;
+	} refined[2];
+};
+
+enum tyr_event_kind {
+	TYR_EVENT_OPERATION = 1,	/* a decision: struct tyr_operation, then path bytes, then exe bytes */
+	TYR_EVENT_AGENT_STARTED = 2,	/* a session got an entry; path: the file that showed it */
+	TYR_EVENT_PROCESS_EXECED = 3,	/* a process of a session runs a new program; path: the program */
+	TYR_EVENT_PROCESS_EXITED = 4,	/* last thread of a process of a session */
+};
+
+/* Why the verdict is what it is. */
+enum tyr_reason {
+	TYR_REASON_CELL = 0,		/* the verdict cell */
+	TYR_REASON_UNSETTLED = 1,	/* the path could not be joined to the host's mount table */
+	TYR_REASON_TOO_LONG = 2,	/* the path does not fit TYR_PATH_MAX */
+	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
+	TYR_REASON_SELF = 4,		/* Tyr protects itself */
+};
+
+struct tyr_event_header {
+	__u32 kind;			/* enum tyr_event_kind */
+	__u32 length;			/* whole record, bytes */
+	__u64 boot_ns;			/* CLOCK_BOOTTIME */
+	__u64 session;
+	__u64 start_boot_ns;		/* start time of the process (thread group leader) */
+	__u64 exec_boot_ns;
+	__u64 cgroup_id;
+	__u32 tgid;
+	__u32 tid;
+	__u32 parent_tgid;
+	__u32 uid;
+	__u32 gid;
+	__u32 generation;
+	__u8 comm[TYR_COMM_LEN];	/* of the thread; display only */
+};
+
+struct tyr_operation {
+	struct tyr_event_header header;
+	__u32 action;			/* enum tyr_action */
+	__u32 verdict;			/* enum tyr_verdict */
+	__u32 cell;			/* TYR_CELL_* of the deciding cell */
+	__u32 reason;			/* enum tyr_reason */
+	__u32 hook;			/* enum tyr_hook */
+	__u32 agent_type;		/* of the session's innermost agent */
+	__u32 dev;			/* of the object; 0 for addresses */
+	__u32 exe_dev;
+	__u64 ino;
+	__u8 address[16];		/* network order; IPv4 in the first 4 bytes */
+	__u16 address_len;		/* 0, 4 or 16 */
+	__u16 port;			/* host order */
+	__u16 protocol;			/* IPPROTO_* */
+	__u16 path_len;
+	__u16 exe_len;
+	__u16 reserved[3];
+};
+
+enum tyr_hook {
+	TYR_HOOK_FILE_OPEN = 1,
+	TYR_HOOK_BPRM_CHECK = 2,
+	TYR_HOOK_SOCKET_CONNECT = 3,
+	TYR_HOOK_SOCKET_SENDMSG = 4,
+	TYR_HOOK_SOCKET_CREATE = 5,
+	TYR_HOOK_PATH_UNLINK = 6,
+	TYR_HOOK_PATH_RMDIR = 7,
+	TYR_HOOK_PATH_MKDIR = 8,
+	TYR_HOOK_PATH_MKNOD = 9,
+	TYR_HOOK_PATH_SYMLINK = 10,
+	TYR_HOOK_PATH_LINK = 11,
+	TYR_HOOK_PATH_RENAME = 12,
+	TYR_HOOK_PATH_TRUNCATE = 13,
+	TYR_HOOK_PATH_CHMOD = 14,
+	TYR_HOOK_PATH_CHOWN = 15,
+	TYR_HOOK_INODE_XATTR = 16,
+	TYR_HOOK_UNIX_CONNECT = 17,
+	TYR_HOOK_FILE_RECEIVE = 18,
+	TYR_HOOK_MMAP = 19,
+	TYR_HOOKS = 20,
+};
+
+/* Counters in the per-CPU array `counters`; none of them is reset while the programs live. */
+enum tyr_counter {
+	TYR_COUNT_DECISIONS = 0,
+	TYR_COUNT_DENIED = 1,
+	TYR_COUNT_EVENTS = 2,		/* records put into the ring buffer */
+	TYR_COUNT_EVENTS_LOST = 3,	/* ring buffer full */
+	TYR_COUNT_FAULTS = 4,		/* helper failed; denied for governed tasks */
+	TYR_COUNT_STORAGE_FAILED = 5,	/* task storage could not be made: the fork or exec was refused */
+	TYR_COUNT_SESSIONS_FULL = 6,	/* session table full; the unknown slot is used */
+	TYR_COUNT_PATH_UNSETTLED = 7,
+	TYR_COUNT_PATH_TOO_LONG = 8,
+	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
+	TYR_COUNTERS = 10,
+};
+
+_Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
+_Static_assert(sizeof(struct tyr_operation) == 88 + 32 + 8 + 16 + 16, "no padding that the kernel would leak");
+
+#endif

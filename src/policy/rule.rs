@@ -1,0 +1,58 @@
+//! What a policy means once its text has been checked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::action::Action;
+use crate::model::verdict::{Mode, Severity, Verdict};
+
+use super::condition::Condition;
+use super::network::AddressMatch;
+use super::pattern::Pattern;
+use super::sni::ServerNamePattern;
+
+/// One checked policy document.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub name: String,
+    pub description: String,
+    pub labels: BTreeMap<String, String>,
+    pub rules: Vec<Rule>,
+}
+
+/// One rule, in the order of the document.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    pub name: String,
+    pub action: Action,
+    pub verdict: Verdict,
+    pub severity: Severity,
+    /// Executables the rule binds; empty binds all.
+    pub binaries: Vec<Pattern>,
+    /// Agent types the rule binds; empty binds all.
+    pub agent_types: Vec<String>,
+    pub matches: Match,
+    pub condition: Option<Condition>,
+    /// 1-based line of the rule in its document.
+    pub line: u32,
+}
+
+/// Which resources a rule matches.
+#[derive(Clone, Debug)]
+pub enum Match {
+    /// The literal as written, and its real path when it leads through a symlink.
+    Path(Vec<Pattern>),
+    Address(AddressMatch),
+    /// `None` matches every handshake.
+    ServerName(Option<ServerNamePattern>),
+}
+
+/// A policy that holds for a host, or for some agent types on it.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    pub policy: Arc<Policy>,
+    pub version: u64,
+    pub mode: Mode,
+    /// Agent types of the assignment; empty is every agent.
+    pub agent_types: Vec<String>,
+}
