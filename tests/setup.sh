@@ -84,7 +84,7 @@ install_postgresql() {
 step_check() {
     cargo fmt --version >/dev/null 2>&1 || fail "no rustfmt: rustup component add rustfmt"
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
-    packages bpftool clang-format iproute2
+    packages iproute2
     if ! command -v cargo-deny >/dev/null; then
         say "building cargo-deny"
         cargo install --quiet --locked cargo-deny

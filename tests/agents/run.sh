@@ -15,7 +15,7 @@
 #                  private elsewhere
 #   AGENT_TIMEOUT  seconds (600)
 #   AGENT_REQUESTS file for every request that the agent makes
-#   TYR_CACHE      where tests/setup.sh put the agents (.cache)
+#   AGENTS_DIR     where the agents are (where tests/setup.sh put them)
 set -euo pipefail
 
 fail() {
@@ -42,6 +42,7 @@ fi
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/agent.XXXXXX")
 chmod 0711 "$scratch"
 llm=''
+# shellcheck disable=SC2317
 cleanup() {
     [[ -z $llm ]] || kill "$llm" 2>/dev/null || true
     rm -rf "$scratch"
@@ -56,6 +57,8 @@ if ((EUID == 0)); then
     user=${AGENT_USER:-$user}
     as_agent=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --)
 fi
+"${as_agent[@]}" test -x "$agents/npm/node_modules" ||
+    fail "user $user cannot reach $agents: set AGENTS_DIR to a mount or copy of it that $user can"
 home=${AGENT_HOME:-$scratch/home}
 work=$home/work
 mkdir -p "$home" "$work"
@@ -77,6 +80,7 @@ env=(PATH=/usr/local/bin:/usr/bin:/bin HOME="$home" USER="$user" LOGNAME="$user"
 
 # As the agent's user, so that what it makes there is its own.
 make_file() {
+    # shellcheck disable=SC2016
     "${as_agent[@]}" sh -c 'mkdir -p "${1%/*}" && cat >"$1"' - "$1"
 }
 

@@ -19,11 +19,13 @@ the answer is the text "done".
 
 Which step is next follows from the conversation that the agent sends, so an
 agent that repeats a request gets the same answer. Every result is one line of
-TRANSCRIPT: {"step", "tool", "name", "input", "is_error", "result"}. A step that
-the agent offers no tool for is a line with "problem", and the request fails.
+TRANSCRIPT: {"step", "tool", "name", "input", "is_error", "result"}, the last
+three as the agent reported them. A step that the agent offers no tool for is a
+line with "problem", and the request fails.
 """
 
 import json
+import re
 import shlex
 import sys
 import threading
@@ -32,6 +34,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 # Emulated machines are slow: the longest time that the agents' tools accept.
 SHELL_TIMEOUT_MS = 600_000
+
+# Codex returns before a slow command ends; then its session is asked again.
+CODEX_STILL_RUNNING = re.compile(r"Process running with session ID (\d+)")
+CODEX_EXITED_WELL = "Process exited with code 0\n"
 
 FINAL_TEXT = "done"
 
@@ -55,7 +61,7 @@ def shell_command(step):
 # Codex: exec_command, shell_command, shell. Ours: shell, read_file, write_file.
 SHELL_TOOLS = [
     ("Bash", lambda s: {"command": shell_command(s), "description": "scripted", "timeout": SHELL_TIMEOUT_MS}),
-    ("exec_command", lambda s: {"cmd": shell_command(s), "yield_time_ms": SHELL_TIMEOUT_MS}),
+    ("exec_command", lambda s: {"cmd": shell_command(s), "yield_time_ms": 30_000}),
     ("shell_command", lambda s: {"command": shell_command(s), "timeout_ms": SHELL_TIMEOUT_MS}),
     ("shell", lambda s: {"command": shell_command(s)}),
 ]
@@ -112,6 +118,9 @@ class Session:
     def answer(self, offered, results):
         """What to say after these results: a tool call, or None for the final text."""
         with self.lock:
+            running = results and CODEX_STILL_RUNNING.search(results[-1]["result"])
+            if running and "write_stdin" in offered:
+                return "write_stdin", {"session_id": int(running[1]), "yield_time_ms": 300_000}
             while self.written < min(len(results), len(self.script)):
                 step, result = self.script[self.written], results[self.written]
                 self.written += 1
@@ -241,9 +250,14 @@ class Responses:
                 calls[item["call_id"]] = item
             elif item.get("type") == "function_call_output":
                 call = calls.get(item["call_id"], {})
+                text = text_of(item.get("output", ""))
+                if call.get("name") == "write_stdin" and results:
+                    before = CODEX_STILL_RUNNING.sub("", results[-1]["result"])
+                    results[-1].update(result=before + text, is_error=CODEX_EXITED_WELL not in text)
+                    continue
                 results.append({
                     "name": call.get("name"), "input": json.loads(call.get("arguments", "null")),
-                    "is_error": False, "result": text_of(item.get("output", "")),
+                    "is_error": CODEX_EXITED_WELL not in text, "result": text,
                 })
         return offered, results
 

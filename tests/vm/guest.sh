@@ -43,6 +43,14 @@ mkdir -p /home/tyr-agent
 mount -t tmpfs -o mode=0755 tmpfs /home/tyr-agent
 chown tyr-agent:tyr-agent /home/tyr-agent
 
+# Agents do not run as root; a project below /root is out of their reach.
+export AGENTS_DIR=$TYR_CACHE/agents
+if [[ -d $AGENTS_DIR ]] && ! setpriv --reuid=tyr-agent --clear-groups test -x "$AGENTS_DIR/npm"; then
+    mkdir -p /srv/agents
+    mount --bind "$AGENTS_DIR" /srv/agents
+    AGENTS_DIR=/srv/agents
+fi
+
 lsm=$(</sys/kernel/security/lsm)
 echo "vm: Linux $(uname -r), lsm $lsm, $(nproc) CPUs, $(awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo) MiB"
 if [[ ,$lsm, != *,bpf,* && $vm_kargs != *lsm=* ]]; then

@@ -64,10 +64,12 @@ kargs+=("${more_kargs[@]}")
 
 overlays=(/etc /home /opt /root /srv /var)
 # A project below /tmp stays visible: then /tmp is an overlay, not a new tmpfs.
-if [[ $root/ == /tmp/* || $cache/ == /tmp/* || ${VM_DIR:-/}/ == /tmp/* ]]; then
-    overlays+=(/tmp)
-    echo 'vm_tmp=overlay' >>"$out/.env"
-fi
+for directory in "$root" "$cache" "${VM_DIR:-}" "${CARGO_TARGET_DIR:-}"; do
+    if [[ $directory/ == /tmp/* && ${overlays[-1]} != /tmp ]]; then
+        overlays+=(/tmp)
+        echo 'vm_tmp=overlay' >>"$out/.env"
+    fi
+done
 read -ra more_overlays <<<"${VM_RW:-}"
 overlays+=("${more_overlays[@]}")
 
@@ -98,6 +100,7 @@ set -m
 pid=$!
 set +m
 exec {stdout}>&- {stderr}>&-
+# shellcheck disable=SC2317
 stop() {
     kill -TERM -- "-$pid" 2>/dev/null || true
     wait "$stdout_reader" "$stderr_reader" 2>/dev/null || true
