@@ -56,7 +56,7 @@ import json, sys
 for line in sys.stdin:
     artifact = json.loads(line)
     if artifact.get("executable") and artifact["target"]["name"] == "vm":
-        print(artifact["executable"])')
+        print(artifact["executable"])') || return
     KERNEL=$1 tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$binary")"
 }
 
