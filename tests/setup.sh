@@ -92,7 +92,7 @@ step_check() {
 }
 
 step_vm() {
-    packages bpftool busybox-static iproute2 kmod python3-venv qemu-system-x86 xz-utils
+    packages bpftool busybox-static file iproute2 kmod python3-venv qemu-system-x86 xz-utils
     once virtme-ng "$virtme_ng $python" install_virtme_ng
     install_kernel 6.1 linux-image-amd64
     install_kernel 6.12 linux-image-6.12-amd64
