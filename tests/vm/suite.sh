@@ -5,6 +5,10 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
+[[ $("$1" --list) == *': test'* ]] || {
+    echo "vm: $1 holds no test" >&2
+    exit 1
+}
 status=0
 "$1" --test-threads=1 || status=$?
 tests/agents/suite.sh || status=$?
