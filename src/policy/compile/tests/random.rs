@@ -1,18 +1,32 @@
 //! Random policies, processes and objects from a small vocabulary, so that they meet often.
+//!
+//! Also compiled into `tests/kernel`: whoever includes this file has `tyr` in scope.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use super::*;
+use super::tyr::model::action::Action;
+use super::tyr::model::resource::{Protocol, Resource};
+use super::tyr::model::verdict::{Mode, Severity, Verdict};
+use super::tyr::policy::compile::{Alias, Superblock};
+use super::tyr::policy::condition::Condition;
+use super::tyr::policy::fact::Fact;
+use super::tyr::policy::moment::Moment;
+use super::tyr::policy::network::{AddressMatch, parse_cidr};
+use super::tyr::policy::pattern::Pattern;
+use super::tyr::policy::principal::Principal;
+use super::tyr::policy::rule::{Effective, Match, Policy, Rule};
 
 /// A xorshift generator: the same seed gives the same test everywhere.
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 const NAMES: [&str; 6] = ["a", "b", "ab", ".x", "abc", "c"];
 const TYPES: [&str; 3] = ["codex", "cursor", "aider"];
 const EXES: [&str; 5] = ["/bin/a", "/bin/b", "/usr/bin/a", "/opt/x/a", "/c"];
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub fn new(seed: u64) -> Random {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         (0..8).for_each(|_| {
             random.next();
@@ -27,7 +41,7 @@ impl Random {
         self.0
     }
 
-    pub(super) fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.next() >> 11).unwrap_or(0) % count
     }
 
@@ -35,11 +49,11 @@ impl Random {
         self.below(count) == 0
     }
 
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.below(list.len())]
     }
 
-    pub(super) fn path(&mut self) -> Vec<u8> {
+    pub fn path(&mut self) -> Vec<u8> {
         if self.one_in(40) {
             return b"/".to_vec();
         }
@@ -50,29 +64,6 @@ impl Random {
             if self.one_in(20) {
                 path.push(0xff);
             }
-        }
-        path
-    }
-
-    pub(super) fn signature_path(&mut self) -> Vec<u8> {
-        const PARTS: [&str; 12] = [
-            "site-packages",
-            "dist-packages",
-            "aider",
-            "langgraph",
-            "mcp",
-            "server",
-            "bin",
-            "codex",
-            "node",
-            "python3.11",
-            "agents",
-            "__init__.py",
-        ];
-        let mut path = Vec::new();
-        for _ in 0..=self.below(6) {
-            path.push(b'/');
-            path.extend(self.pick(&PARTS).bytes());
         }
         path
     }
@@ -181,7 +172,7 @@ impl Random {
         }
     }
 
-    pub(super) fn policies(&mut self) -> Vec<Effective> {
+    pub fn policies(&mut self) -> Vec<Effective> {
         (0..=self.below(3))
             .map(|index| {
                 let mode = if self.one_in(4) {
@@ -190,11 +181,15 @@ impl Random {
                     Mode::Enforce
                 };
                 let rules = (0..self.below(12)).map(|index| self.rule(index)).collect();
-                let mut effective = policy(&format!("p{}", 9 - index), mode, rules);
-                if self.one_in(5) {
-                    effective.agent_types = vec![self.pick(&TYPES).to_owned()];
-                }
-                effective
+                let policy = Policy {
+                    name: format!("p{}", 9 - index),
+                    description: String::new(),
+                    labels: BTreeMap::new(),
+                    rules,
+                };
+                let agent_types =
+                    if self.one_in(5) { vec![self.pick(&TYPES).to_owned()] } else { Vec::new() };
+                Effective { policy: Arc::new(policy), version: 1, mode, agent_types }
             })
             .collect()
     }
@@ -210,7 +205,7 @@ impl Random {
         }
     }
 
-    pub(super) fn principal(&mut self) -> Principal {
+    pub fn principal(&mut self) -> Principal {
         let types: Vec<Vec<String>> =
             [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
                 .iter()
@@ -226,18 +221,18 @@ impl Random {
         }
     }
 
-    pub(super) fn exe(&mut self) -> Fact<Vec<u8>> {
+    pub fn exe(&mut self) -> Fact<Vec<u8>> {
         let exe = self.pick(&EXES).as_bytes().to_vec();
         self.fact(&[exe])
     }
 
-    pub(super) fn moment(&mut self) -> Option<Moment> {
+    pub fn moment(&mut self) -> Option<Moment> {
         let hour = i8::try_from(self.below(24)).unwrap_or(0);
         let moment = Moment::from_civil(jiff::civil::date(2026, 11, 16).at(hour, 0, 0, 0));
         if self.one_in(4) { None } else { Some(moment) }
     }
 
-    pub(super) fn superblocks(&mut self) -> Vec<Superblock> {
+    pub fn superblocks(&mut self) -> Vec<Superblock> {
         (1..=3)
             .map(|dev| {
                 let aliases = (0..=self.below(3)).map(|_| {
@@ -260,7 +255,7 @@ impl Random {
     }
 
     /// An object as the evaluator sees it, and as the kernel does: file system and path inside.
-    pub(super) fn object(
+    pub fn object(
         &mut self,
         superblocks: &[Superblock],
     ) -> (Action, Resource, Option<u32>, Vec<u8>) {
