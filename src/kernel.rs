@@ -10,6 +10,7 @@ pub mod decide;
 pub mod error;
 pub mod features;
 pub mod image;
+pub mod install;
 pub mod load;
 pub mod mounts;
 pub mod object;
