@@ -14,9 +14,15 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|candidate| (distance(&word, &candidate.replace('-', "_")), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(word.len()) / 3)
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or_else(|| {
+            let mut parts = known
+                .iter()
+                .filter(|candidate| candidate.split('_').any(|p| p == word));
+            parts.next().copied()
+        })
 }
 
 /// Longest word that is compared: the table below is quadratic.
@@ -47,3 +53,6 @@ fn distance(left: &str, right: &str) -> usize {
     }
     rows[left.len()][right.len()]
 }
+
+#[cfg(test)]
+mod tests;
