@@ -20,6 +20,7 @@ pub mod symlink;
 mod tree;
 
 pub mod evaluate;
+pub mod compile;
 pub mod fact;
 pub mod moment;
 pub mod principal;
