@@ -28,7 +28,7 @@ use super::fact::Truth;
 pub use atom::{Atom, LikePart, Subject};
 pub use attribute::{Attribute, Needs, Variable};
 pub use facts::{Facts, Object};
-pub use scan::{CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, CONDITION_TOKENS_MAX};
+pub use scan::{CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, CONDITION_OPERATORS_MAX};
 pub use schema::SCHEMA;
 
 use node::Node;

@@ -175,6 +175,62 @@ fn limits_are_exact() {
     assert_eq!(parse(comment(FILE_BYTES_MAX + 1).as_bytes()).1.len(), 1);
 }
 
+#[test]
+fn large_inputs_take_time_in_proportion() {
+    let fill = |piece: &str| piece.repeat(FILE_BYTES_MAX / piece.len());
+    let pieces = [
+        "[",
+        "{",
+        "a, ",
+        "- ",
+        "-\n",
+        "? ",
+        "a: b\n",
+        "\"",
+        "'",
+        "|",
+        "|\n",
+        "&a ",
+        "*a ",
+        "!",
+        "%",
+        "#",
+        ",",
+        ":",
+        "---\n",
+        "...\n",
+        "é",
+        "\t",
+        " ",
+        "\n",
+        "a",
+        "[a, ",
+        "{a: ",
+        "- a: |\n    b\n",
+        "\\",
+    ];
+    let mut inputs: Vec<String> = pieces.iter().map(|piece| fill(piece)).collect();
+    inputs.push(format!("[{}]", fill("a, ").split_off(16)));
+    inputs.push(format!("[{}]", fill("'é\u{e9}', ").split_off(17)));
+    inputs.push(format!("{{{}}}", fill("a: b, ").split_off(16)));
+    inputs.push(format!(
+        "- &a \"{}\"\n{}",
+        "x".repeat(500_000),
+        "- *a\n".repeat(50_000)
+    ));
+    for input in inputs {
+        let begun = std::time::Instant::now();
+        drop(parse(input.as_bytes()));
+        let beginning: String = input.chars().take(12).collect();
+        // A minute is a hundred times what the slowest takes; a square would take hours.
+        assert!(
+            begun.elapsed().as_secs() < 60,
+            "{beginning:?}: {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
 /// The tree as JSON, without places.
 fn json(node: &Node) -> serde_json::Value {
     match &node.value {

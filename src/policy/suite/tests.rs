@@ -67,6 +67,10 @@ fn mistakes_have_their_place() {
             problems(text)
         );
     }
+}
+
+#[test]
+fn mistakes_in_fields_have_their_place() {
     let with = |from: &str, to: &str| format!("- {}", CASE.replace(from, to));
     let table = [
         (
