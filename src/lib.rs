@@ -7,3 +7,4 @@ pub mod model;
 pub mod policy;
 pub mod wire;
 pub mod tls;
+pub mod server;

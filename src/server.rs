@@ -1,0 +1,3 @@
+//! `tyr server`: keeps policies, hosts and the audit.
+
+pub mod db;
