@@ -22,7 +22,7 @@ pub use assignments::{NewAssignment, TargetRow};
 pub use authority::StoredAuthority;
 pub use changes::By;
 pub use error::DbError;
-pub use event_copy::{AuditEnd, Ingest, NewEvent};
+pub use event_copy::{AuditEnd, Ingest, NewEvent, text as stored_text, time as stored_time};
 pub use events::{Commit, EventFilter, PageStart, Tail};
 pub use hosts::{Fleet, HeartbeatRow, NewHost};
 pub use policies::{Assigned, HostPolicies, NewVersion, VersionRow};

@@ -250,12 +250,12 @@ fn lineage(event: &Event) -> Vec<Ancestor> {
 }
 
 /// PostgreSQL's text holds every character but NUL.
-pub(in crate::server) fn text(text: &str) -> Cow<'_, str> {
+pub fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\\x00")) } else { Cow::Borrowed(text) }
 }
 
 /// The time of an event, to the microsecond.
-pub(in crate::server) fn time(time_ns: i64) -> Timestamp {
+pub fn time(time_ns: i64) -> Timestamp {
     // Every i64 of nanoseconds lies between the years 1677 and 2262, which a Timestamp can hold.
     Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
