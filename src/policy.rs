@@ -16,6 +16,7 @@ pub mod network;
 pub mod parse;
 pub mod pattern;
 pub mod sni;
+pub mod symlink;
 mod tree;
 
 pub mod evaluate;
@@ -23,4 +24,11 @@ pub mod fact;
 pub mod moment;
 pub mod principal;
 
+pub mod answer;
+pub mod check;
+pub mod explain;
+pub mod question;
+pub mod suite;
+
 pub use load::{LoadOptions, Loaded, load};
+pub use symlink::resolve_symlinks;
