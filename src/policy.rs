@@ -5,3 +5,30 @@
 
 pub mod problem;
 pub mod rule;
+
+pub mod agent_types;
+pub mod condition;
+pub mod document;
+mod fields;
+pub mod load;
+mod nearest;
+pub mod network;
+pub mod parse;
+pub mod pattern;
+pub mod sni;
+pub mod symlink;
+mod tree;
+
+pub mod evaluate;
+pub mod fact;
+pub mod moment;
+pub mod principal;
+
+pub mod answer;
+pub mod check;
+pub mod explain;
+pub mod question;
+pub mod suite;
+
+pub use load::{LoadOptions, Loaded, load};
+pub use symlink::resolve_symlinks;
