@@ -3,5 +3,9 @@
 //!
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
+pub mod kernel;
 pub mod model;
 pub mod policy;
+pub mod wire;
+pub mod tls;
+pub mod server;
