@@ -6,3 +6,6 @@
 pub mod kernel;
 pub mod model;
 pub mod policy;
+pub mod wire;
+pub mod tls;
+pub mod server;
