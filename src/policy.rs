@@ -32,11 +32,5 @@ pub mod explain;
 pub mod question;
 pub mod suite;
 
-pub mod answer;
-pub mod check;
-pub mod explain;
-pub mod question;
-pub mod suite;
-
 pub use load::{LoadOptions, Loaded, load};
 pub use symlink::resolve_symlinks;
