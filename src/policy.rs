@@ -20,17 +20,12 @@ pub mod symlink;
 mod tree;
 
 pub mod evaluate;
-pub mod compile;
 pub mod fact;
 pub mod moment;
 pub mod principal;
 pub mod signatures;
 
-pub mod answer;
-pub mod check;
-pub mod explain;
-pub mod question;
-pub mod suite;
+pub mod compile;
 
 pub use load::{LoadOptions, Loaded, load};
 pub use symlink::resolve_symlinks;
