@@ -20,12 +20,17 @@ pub mod symlink;
 mod tree;
 
 pub mod evaluate;
+pub mod compile;
 pub mod fact;
 pub mod moment;
 pub mod principal;
 pub mod signatures;
 
-pub mod compile;
+pub mod answer;
+pub mod check;
+pub mod explain;
+pub mod question;
+pub mod suite;
 
 pub use load::{LoadOptions, Loaded, load};
 pub use symlink::resolve_symlinks;
