@@ -4,10 +4,11 @@
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
 pub mod model;
-// pub mod policy;
+pub mod policy;
+pub mod wire;
 pub mod process;
 pub mod exit;
 pub mod log;
 pub mod daemon;
-// pub mod cli;
-// pub mod applet;
+pub mod cli;
+pub mod applet;
