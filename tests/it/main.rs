@@ -1,1 +1,3 @@
+//! Tests that need no root and no kernel support; some start a private PostgreSQL.
 
+mod tidy;
