@@ -6,6 +6,7 @@
 pub mod model;
 pub mod policy;
 pub mod wire;
+pub mod tls;
 pub mod process;
 pub mod exit;
 pub mod log;
