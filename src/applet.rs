@@ -2,29 +2,39 @@
 
 use std::io::Write;
 
+use argh::{EarlyExit, FromArgs};
+
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::process::Process;
 
-/// The three names of the one program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Tyr,
-    Server,
-    Daemon,
+/// Governs AI agents on Linux hosts: finds them, decides in the kernel what they may touch, and
+/// keeps the audit of it on a server.
+#[derive(FromArgs, Debug)]
+struct Tyr {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Login(cli::login::Args),
+    Hosts(cli::hosts::Args),
+    Agents(cli::agents::Args),
+    Policy(cli::policy::Args),
+    Audit(cli::audit::Args),
+    EnrollmentToken(cli::enrollment_token::Args),
+    Version(cli::version::Args),
 }
 
 /// Runs the role that `process.args` ask for and tells how it ended. An error is printed here,
 /// once.
 pub fn run(mut process: Process) -> Exit {
-    let outcome = match program_name(process.args.first().map_or("", String::as_str)) {
-        Ok(Name::Tyr) => cli::run(&mut process),
-        Ok(Name::Server) => cli::run_as(&mut process, "tyr-server", "server"),
-        Ok(Name::Daemon) => cli::run_as(&mut process, "tyrd", "daemon"),
-        Err(failure) => Err(failure),
-    };
-    match outcome {
+    match start(&mut process) {
         Ok(exit) => exit,
+        // Standard output was closed by its reader: nothing is left to say.
+        Err(failure) if failure.exit == Exit::Ok => Exit::Ok,
         Err(failure) => {
             // A closed standard error leaves nobody to tell.
             let _ = writeln!(process.stderr, "{failure}");
@@ -34,16 +44,53 @@ pub fn run(mut process: Process) -> Exit {
 }
 
 /// Exact names only: a renamed copy would otherwise run a role nobody asked for.
-fn program_name(called: &str) -> Result<Name, Failure> {
+fn start(process: &mut Process) -> Result<Exit, Failure> {
+    let args = cli::args::prepare(process.args.get(1..).unwrap_or_default());
+    let called = process.args.first().map_or("", String::as_str);
     match called.rsplit('/').next().unwrap_or("") {
-        "tyr" => Ok(Name::Tyr),
-        "tyr-server" => Ok(Name::Server),
-        "tyrd" => Ok(Name::Daemon),
+        "tyr" => match parse::<Tyr>(process, "tyr", &args)? {
+            Some(tyr) => command(process, &tyr.command),
+            None => Ok(Exit::Ok),
+        },
         other => Err(Failure::new(
             Exit::Usage,
             format!("this program does not know its role by the name `{other}`"),
         )
         .help("call it `tyr`, `tyr-server` or `tyrd`")),
+    }
+}
+
+fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Login(args) => cli::login::run(process, args),
+        Command::Hosts(args) => cli::hosts::run(process, args),
+        Command::Agents(args) => cli::agents::run(process, args),
+        Command::Policy(args) => cli::policy::run(process, args),
+        Command::Audit(args) => cli::audit::run(process, args),
+        Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
+        Command::Version(args) => cli::version::run(process, args),
+    }
+}
+
+/// The arguments of a role; `None` when help was asked for and printed.
+fn parse<T: FromArgs>(
+    process: &mut Process,
+    name: &str,
+    args: &[String],
+) -> Result<Option<T>, Failure> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match T::from_args(&[name], &args) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(EarlyExit { output, status: Ok(()) }) => {
+            cli::write(process, &output)?;
+            Ok(None)
+        }
+        Err(EarlyExit { output, status: Err(()) }) => {
+            let words: Vec<&str> = args.iter().copied().take_while(|a| !a.starts_with('-')).collect();
+            let command = [&[name], words.as_slice()].concat().join(" ");
+            Err(Failure::new(Exit::Usage, output.trim_end().to_owned())
+                .help(format!("`{command} --help` shows what it takes")))
+        }
     }
 }
 

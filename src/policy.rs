@@ -3,8 +3,14 @@
 //! Everything here is pure: bytes and values in, values out. `evaluate` is the reference; tables,
 //! explanations, dry runs and the server's checks all ask it.
 
-pub mod network;
-pub mod pattern;
-pub mod problem;
 pub mod rule;
+pub mod problem;
+pub mod pattern;
+pub mod network;
 pub mod sni;
+pub mod condition;
+pub mod fact;
+pub mod moment;
+pub mod principal;
+pub mod evaluate;
+mod nearest;

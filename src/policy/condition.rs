@@ -61,9 +61,15 @@ impl Condition {
         let original = Policy::parse(None, format!("{prefix}{text}\n}};"))
             .map_err(|errors| syntax_errors(&errors, prefix.len(), text))?;
         let refused = |message: String| {
-            vec![ConditionError { offset: 0, message, help: String::new() }]
+            vec![ConditionError {
+                offset: 0,
+                message,
+                help: String::new(),
+            }]
         };
-        let mut json = original.to_json().map_err(|error| refused(error.to_string()))?;
+        let mut json = original
+            .to_json()
+            .map_err(|error| refused(error.to_string()))?;
         let mut rewrite = rewrite::Rewrite::new(text, action);
         let body = &mut json["conditions"][0]["body"];
         rewrite.walk(body);
@@ -134,7 +140,10 @@ fn syntax_errors(errors: &ParseErrors, prefix_bytes: usize, text: &str) -> Vec<C
             ConditionError {
                 offset: offset.saturating_sub(prefix_bytes).min(text.len()),
                 message: error.to_string(),
-                help: error.help().map(|help| help.to_string()).unwrap_or_default(),
+                help: error
+                    .help()
+                    .map(|help| help.to_string())
+                    .unwrap_or_default(),
             }
         })
         .collect()

@@ -64,7 +64,10 @@ pub fn evaluate(policies: &[Effective], request: &Request) -> Decision {
         assumed: false,
     };
     let types: Vec<Fact<&str>> = match &request.principal.agent_types {
-        Fact::Known(types) => types.iter().map(|name| Fact::Known(name.as_str())).collect(),
+        Fact::Known(types) => types
+            .iter()
+            .map(|name| Fact::Known(name.as_str()))
+            .collect(),
         Fact::Unknown => vec![Fact::Unknown],
     };
     let mut reported: Option<(Answer, usize)> = None;
@@ -72,7 +75,9 @@ pub fn evaluate(policies: &[Effective], request: &Request) -> Decision {
     for agent_type in types {
         let question = Question::new(request, agent_type);
         for (index, policy) in policies.iter().enumerate() {
-            let Some(answer) = question.ask(policy) else { continue };
+            let Some(answer) = question.ask(policy) else {
+                continue;
+            };
             if policy.mode == Mode::Enforce {
                 effect = effect.max(answer.verdict);
             }
@@ -84,24 +89,30 @@ pub fn evaluate(policies: &[Effective], request: &Request) -> Decision {
             }
         }
     }
-    let Some((answer, policy_index)) = reported else { return default };
+    let Some((answer, policy_index)) = reported else {
+        return default;
+    };
     let policy = &policies[policy_index];
     Decision {
         verdict: answer.verdict,
         enforced: policy.mode == Mode::Enforce,
         effect,
         severity: policy.policy.rules[answer.rule_index].severity,
-        deciding: Some(Deciding { policy_index, rule_index: answer.rule_index }),
+        deciding: Some(Deciding {
+            policy_index,
+            rule_index: answer.rule_index,
+        }),
         assumed: answer.assumed,
     }
 }
 
 /// Greater is reported first.
-fn rank<'a>(
-    answer: &Answer,
-    policy: &'a Effective,
-) -> (Verdict, bool, std::cmp::Reverse<&'a str>) {
-    (answer.verdict, policy.mode == Mode::Enforce, std::cmp::Reverse(&policy.policy.name))
+fn rank<'a>(answer: &Answer, policy: &'a Effective) -> (Verdict, bool, std::cmp::Reverse<&'a str>) {
+    (
+        answer.verdict,
+        policy.mode == Mode::Enforce,
+        std::cmp::Reverse(&policy.policy.name),
+    )
 }
 
 /// What one policy says.
@@ -124,7 +135,11 @@ impl<'a> Question<'a> {
         let objects = match &request.resource {
             Resource::Paths(paths) => paths.iter().map(|path| Object::Path(path)).collect(),
             Resource::Address { ip, port, protocol } => {
-                vec![Object::Peer { ip: *ip, port: *port, protocol: *protocol }]
+                vec![Object::Peer {
+                    ip: *ip,
+                    port: *port,
+                    protocol: *protocol,
+                }]
             }
             Resource::ServerName(name) => vec![Object::ServerName(name.as_deref())],
             Resource::Unknown => vec![Object::Unknown],
@@ -133,10 +148,20 @@ impl<'a> Question<'a> {
             .into_iter()
             .map(|object| {
                 let moment = request.moment;
-                Facts::new(&request.principal, agent_type, request.action, object, moment)
+                Facts::new(
+                    &request.principal,
+                    agent_type,
+                    request.action,
+                    object,
+                    moment,
+                )
             })
             .collect();
-        Question { request, agent_type, facts }
+        Question {
+            request,
+            agent_type,
+            facts,
+        }
     }
 
     /// The first rule that matches for certain, or a stricter one before it that may match.
@@ -153,8 +178,15 @@ impl<'a> Question<'a> {
                 continue;
             }
             assumed |= matched == Truth::Unknown;
-            if strictest.as_ref().is_none_or(|best| rule.verdict > best.verdict) {
-                strictest = Some(Answer { verdict: rule.verdict, rule_index, assumed });
+            if strictest
+                .as_ref()
+                .is_none_or(|best| rule.verdict > best.verdict)
+            {
+                strictest = Some(Answer {
+                    verdict: rule.verdict,
+                    rule_index,
+                    assumed,
+                });
             }
             if matched == Truth::True {
                 break;
@@ -197,15 +229,19 @@ impl<'a> Question<'a> {
     /// an object's paths that the pattern matches.
     fn matches_resource(&self, rule: &Rule) -> Truth {
         let holds = |facts: &Facts<'_>| {
-            rule.condition.as_ref().map_or(Truth::True, |condition| condition.eval(facts))
+            rule.condition
+                .as_ref()
+                .map_or(Truth::True, |condition| condition.eval(facts))
         };
         match (&self.request.resource, &rule.matches) {
             (Resource::Unknown, _) => {
                 Truth::from(rule.verdict == Verdict::Deny).and_then(|| self.any(holds))
             }
             (Resource::Paths(paths), Match::Path(patterns)) => {
-                let reads_path =
-                    rule.condition.as_ref().is_some_and(|condition| condition.needs().resource());
+                let reads_path = rule
+                    .condition
+                    .as_ref()
+                    .is_some_and(|condition| condition.needs().resource());
                 let mut answer = Truth::False;
                 for (path, facts) in paths.iter().zip(&self.facts) {
                     if !patterns.iter().any(|pattern| pattern.matches(path)) {
@@ -222,7 +258,9 @@ impl<'a> Question<'a> {
                 Truth::from(addresses.matches(*ip)).and_then(|| self.any(holds))
             }
             (Resource::ServerName(name), Match::ServerName(pattern)) => {
-                let matches = pattern.as_ref().is_none_or(|p| p.matches(name.as_deref()));
+                let matches = pattern
+                    .as_ref()
+                    .is_none_or(|pattern| name.as_ref().is_some_and(|name| pattern.matches(name)));
                 Truth::from(matches).and_then(|| self.any(holds))
             }
             _ => Truth::False,
@@ -236,7 +274,9 @@ impl<'a> Question<'a> {
 
 /// Whether the answers of `rule` can change while an agent runs, without a new policy.
 pub fn depends_on_clock(rule: &Rule) -> bool {
-    rule.condition.as_ref().is_some_and(|condition: &Condition| condition.needs().time())
+    rule.condition
+        .as_ref()
+        .is_some_and(|condition: &Condition| condition.needs().time())
 }
 
 #[cfg(test)]

@@ -49,7 +49,11 @@ impl Truth {
 
     /// The first holds and the second is not looked at when the first settles the answer.
     pub fn and_then(self, other: impl FnOnce() -> Truth) -> Truth {
-        if self == Truth::False { self } else { self.and(other()) }
+        if self == Truth::False {
+            self
+        } else {
+            self.and(other())
+        }
     }
 }
 

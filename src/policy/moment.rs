@@ -21,8 +21,15 @@ const NIGHT_ENDS_HOUR: u8 = 6;
 /// Every value of `context.time_of_day`.
 pub const TIMES_OF_DAY: [&str; 3] = ["day", "night", "weekend"];
 /// Every value of `context.weekday`.
-pub const WEEKDAYS: [&str; 7] =
-    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub const WEEKDAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 impl Moment {
     /// The moment in the zone that `time` carries.
@@ -32,7 +39,10 @@ impl Moment {
 
     /// The moment of a wall clock.
     pub fn from_civil(time: DateTime) -> Moment {
-        Moment { hour: u8::try_from(time.hour()).unwrap_or(0), weekday: time.weekday() }
+        Moment {
+            hour: u8::try_from(time.hour()).unwrap_or(0),
+            weekday: time.weekday(),
+        }
     }
 
     /// 0 to 23.
@@ -59,7 +69,9 @@ impl Moment {
     /// When the moment after the one of `time` begins: the next full hour on the wall clock.
     /// `None` at the end of representable time.
     pub fn next_boundary(time: &Zoned) -> Option<Zoned> {
-        let hour = ZonedRound::new().smallest(Unit::Hour).mode(jiff::RoundMode::Trunc);
+        let hour = ZonedRound::new()
+            .smallest(Unit::Hour)
+            .mode(jiff::RoundMode::Trunc);
         time.round(hour).ok()?.checked_add(1.hour()).ok()
     }
 }

@@ -29,6 +29,9 @@ pub struct Principal {
 impl Principal {
     /// An agent of one type of which nothing else is known.
     pub fn of_type(agent_type: &str) -> Principal {
-        Principal { agent_types: Fact::Known(vec![agent_type.to_owned()]), ..Principal::default() }
+        Principal {
+            agent_types: Fact::Known(vec![agent_type.to_owned()]),
+            ..Principal::default()
+        }
     }
 }

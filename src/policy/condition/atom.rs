@@ -45,7 +45,10 @@ pub enum Atom {
     /// Byte for byte equal. The subject is never `Address`.
     Literal { subject: Subject, bytes: Vec<u8> },
     /// Cedar's `like`: `Any` is zero or more characters of any kind, `/` included.
-    Like { subject: Subject, parts: Vec<LikePart> },
+    Like {
+        subject: Subject,
+        parts: Vec<LikePart>,
+    },
     /// One address; IPv4-mapped ones are already IPv4.
     Address(IpAddr),
 }
@@ -54,7 +57,7 @@ pub enum Atom {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LikePart {
     Any,
-    Bytes(Vec<u8>),
+    Text(String),
 }
 
 /// Characters that stand for bytes that are not UTF-8 where a path becomes a Cedar string: the

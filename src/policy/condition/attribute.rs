@@ -118,7 +118,9 @@ impl Attribute {
     }
 
     pub(super) fn named(variable: Variable, name: &str) -> Option<Attribute> {
-        Attribute::ALL.into_iter().find(|a| a.variable() == variable && a.name() == name)
+        Attribute::ALL
+            .into_iter()
+            .find(|a| a.variable() == variable && a.name() == name)
     }
 }
 
@@ -145,6 +147,8 @@ impl Needs {
     }
 
     fn any(&self, variable: Variable) -> bool {
-        self.0.iter().any(|attribute| attribute.variable() == variable)
+        self.0
+            .iter()
+            .any(|attribute| attribute.variable() == variable)
     }
 }

@@ -19,7 +19,11 @@ use super::attribute::{Attribute, Needs};
 #[derive(Clone, Copy, Debug)]
 pub enum Object<'a> {
     Path(&'a [u8]),
-    Peer { ip: IpAddr, port: u16, protocol: Protocol },
+    Peer {
+        ip: IpAddr,
+        port: u16,
+        protocol: Protocol,
+    },
     ServerName(Option<&'a str>),
     Unknown,
 }
@@ -44,7 +48,14 @@ impl<'a> Facts<'a> {
         object: Object<'a>,
         moment: Option<Moment>,
     ) -> Facts<'a> {
-        Facts { principal, agent_type, action, moment, object, cedar: OnceCell::new() }
+        Facts {
+            principal,
+            agent_type,
+            action,
+            moment,
+            object,
+            cedar: OnceCell::new(),
+        }
     }
 
     /// Whether every attribute of `needs` is known.
@@ -83,12 +94,20 @@ impl<'a> Facts<'a> {
         let action: EntityUid = format!(r#"Action::"{}""#, self.action).parse().ok()?;
         let resource: EntityUid = r#"Resource::"""#.parse().ok()?;
         let entities = [
-            Entity::new(principal.clone(), self.principal_attributes()?, HashSet::new()).ok()?,
+            Entity::new(
+                principal.clone(),
+                self.principal_attributes()?,
+                HashSet::new(),
+            )
+            .ok()?,
             Entity::new(resource.clone(), self.resource_attributes(), HashSet::new()).ok()?,
         ];
         let entities = Entities::from_entities(entities, None).ok()?;
         let context = Context::from_pairs(self.context_attributes()).ok()?;
-        Some((Request::new(principal, action, resource, context, None).ok()?, entities))
+        Some((
+            Request::new(principal, action, resource, context, None).ok()?,
+            entities,
+        ))
     }
 
     /// An unknown attribute has a value that no condition is asked about.
@@ -99,25 +118,43 @@ impl<'a> Facts<'a> {
         let labels = labels.map(|(key, value)| (key.clone(), string(value)));
         let uid = i64::from(principal.uid.known().copied().unwrap_or(0));
         let interactive = principal.interactive.known().copied().unwrap_or(false);
-        let exe = principal.exe.known().map(|exe| cedar_text(exe)).unwrap_or_default();
+        let exe = principal
+            .exe
+            .known()
+            .map(|exe| cedar_text(exe))
+            .unwrap_or_default();
         Some(named([
-            (Attribute::AgentType, string(self.agent_type.known().copied().unwrap_or(""))),
+            (
+                Attribute::AgentType,
+                string(self.agent_type.known().copied().unwrap_or("")),
+            ),
             (Attribute::AgentId, text(&principal.agent_id)),
             (Attribute::Host, text(&principal.host)),
-            (Attribute::HostLabels, RestrictedExpression::new_record(labels).ok()?),
+            (
+                Attribute::HostLabels,
+                RestrictedExpression::new_record(labels).ok()?,
+            ),
             (Attribute::User, text(&principal.user)),
             (Attribute::Uid, RestrictedExpression::new_long(uid)),
             (Attribute::Exe, string(&exe)),
             (Attribute::Container, text(&principal.container)),
-            (Attribute::Interactive, RestrictedExpression::new_bool(interactive)),
+            (
+                Attribute::Interactive,
+                RestrictedExpression::new_bool(interactive),
+            ),
         ]))
     }
 
     fn context_attributes(&self) -> HashMap<String, RestrictedExpression> {
-        let Some(moment) = self.moment else { return HashMap::new() };
+        let Some(moment) = self.moment else {
+            return HashMap::new();
+        };
         named([
             (Attribute::TimeOfDay, string(moment.time_of_day())),
-            (Attribute::Hour, RestrictedExpression::new_long(i64::from(moment.hour()))),
+            (
+                Attribute::Hour,
+                RestrictedExpression::new_long(i64::from(moment.hour())),
+            ),
             (Attribute::Weekday, string(moment.weekday())),
         ])
     }
@@ -127,7 +164,10 @@ impl<'a> Facts<'a> {
             Object::Path(path) => named([(Attribute::Path, string(&cedar_text(path)))]),
             Object::Peer { ip, port, protocol } => named([
                 (Attribute::Address, string(&ip.to_canonical().to_string())),
-                (Attribute::Port, RestrictedExpression::new_long(i64::from(port))),
+                (
+                    Attribute::Port,
+                    RestrictedExpression::new_long(i64::from(port)),
+                ),
                 (Attribute::Protocol, string(&protocol.name())),
             ]),
             Object::ServerName(name) => named([(Attribute::Sni, string(name.unwrap_or("")))]),
@@ -143,5 +183,8 @@ fn string(text: &str) -> RestrictedExpression {
 fn named<const N: usize>(
     pairs: [(Attribute, RestrictedExpression); N],
 ) -> HashMap<String, RestrictedExpression> {
-    pairs.into_iter().map(|(attribute, value)| (attribute.name().to_owned(), value)).collect()
+    pairs
+        .into_iter()
+        .map(|(attribute, value)| (attribute.name().to_owned(), value))
+        .collect()
 }

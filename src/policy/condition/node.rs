@@ -52,7 +52,11 @@ impl Node {
                 Truth::False => no.eval(facts),
                 Truth::Unknown => {
                     let answer = yes.eval(facts);
-                    if answer == no.eval(facts) { answer } else { Truth::Unknown }
+                    if answer == no.eval(facts) {
+                        answer
+                    } else {
+                        Truth::Unknown
+                    }
                 }
             },
             Node::Leaf(leaf) => leaf.eval(facts),
@@ -80,7 +84,9 @@ impl Leaf {
         if !facts.settle(&self.needs) {
             return Truth::Unknown;
         }
-        let Some((request, entities)) = facts.cedar() else { return Truth::Unknown };
+        let Some((request, entities)) = facts.cedar() else {
+            return Truth::Unknown;
+        };
         let response = Authorizer::new().is_authorized(request, &self.permit, entities);
         if response.diagnostics().errors().next().is_some() {
             return Truth::Unknown;

@@ -35,7 +35,11 @@ impl<'a> Rewrite<'a> {
     }
 
     fn refuse(&mut self, offset: usize, message: String, help: &str) {
-        let error = ConditionError { offset, message, help: help.to_owned() };
+        let error = ConditionError {
+            offset,
+            message,
+            help: help.to_owned(),
+        };
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
@@ -44,7 +48,11 @@ impl<'a> Rewrite<'a> {
     /// Rewrites `expression` in place.
     pub(super) fn walk(&mut self, expression: &mut Value) {
         let Some((operator, body)) = single_entry(expression) else {
-            return self.refuse(0, "condition has a part that tyr does not know".to_owned(), "");
+            return self.refuse(
+                0,
+                "condition has a part that tyr does not know".to_owned(),
+                "",
+            );
         };
         match operator.as_str() {
             "Value" => self.value(&body),
@@ -60,7 +68,11 @@ impl<'a> Rewrite<'a> {
             "getTag" | "hasTag" | "is" | "Slot" => {
                 let offset = scan::locate_word(self.text, &operator);
                 let help = "compare attributes of principal, context and resource with literals";
-                self.refuse(offset, format!("`{operator}` has no use in a condition"), help);
+                self.refuse(
+                    offset,
+                    format!("`{operator}` has no use in a condition"),
+                    help,
+                );
             }
             "Set" | "Record" | "if-then-else" | "!" | "neg" | "&&" | "||" | "<" | "<=" | ">"
             | ">=" | "+" | "-" | "*" | "containsAll" | "containsAny" | "isEmpty" => {
@@ -69,7 +81,11 @@ impl<'a> Rewrite<'a> {
             function => {
                 let offset = scan::locate_word(self.text, function);
                 let message = format!("function `{function}` is not available in a condition");
-                self.refuse(offset, message, "use cidr_allow and cidr_deny for address ranges");
+                self.refuse(
+                    offset,
+                    message,
+                    "use cidr_allow and cidr_deny for address ranges",
+                );
             }
         }
     }
@@ -97,9 +113,15 @@ impl<'a> Rewrite<'a> {
     fn whole_variable(&mut self, name: &str) {
         let offset = scan::locate_whole(self.text, name);
         let (message, help) = if name == "action" {
-            ("`action` has no use in a condition".to_owned(), "a rule has one action: `action:`")
+            (
+                "`action` has no use in a condition".to_owned(),
+                "a rule has one action: `action:`",
+            )
         } else {
-            (format!("`{name}` is read as a whole"), "name one of its attributes")
+            (
+                format!("`{name}` is read as a whole"),
+                "name one of its attributes",
+            )
         };
         self.refuse(offset, message, help);
     }
@@ -136,7 +158,11 @@ impl<'a> Rewrite<'a> {
         } else {
             let offset = scan::locate_word(self.text, "has");
             let message = "`has` asks for something that is never optional".to_owned();
-            self.refuse(offset, message, "only labels may be missing: principal.host_labels has env");
+            self.refuse(
+                offset,
+                message,
+                "only labels may be missing: principal.host_labels has env",
+            );
         }
     }
 
@@ -156,11 +182,17 @@ impl<'a> Rewrite<'a> {
         };
         if !attribute.belongs_to(self.action) {
             let help = format!("{} has {}", self.action, known.join(", "));
-            self.refuse(offset, format!("`{full}` does not exist for {}", self.action), &help);
+            self.refuse(
+                offset,
+                format!("`{full}` does not exist for {}", self.action),
+                &help,
+            );
             return None;
         }
         if matches!(attribute, Attribute::Port | Attribute::Protocol) {
-            let message = format!("`{full}` cannot be enforced: the kernel decides a connection by its address alone");
+            let message = format!(
+                "`{full}` cannot be enforced: the kernel decides a connection by its address alone"
+            );
             self.refuse(offset, message, "use cidr_allow and cidr_deny");
             return None;
         }
@@ -172,7 +204,10 @@ impl<'a> Rewrite<'a> {
         if let Some(subject) = Subject::of(attribute) {
             let variable = attribute.variable();
             let offset = scan::locate_attribute(self.text, variable, attribute.name());
-            let message = format!("`{}` is compared with something other than literals", subject.name());
+            let message = format!(
+                "`{}` is compared with something other than literals",
+                subject.name()
+            );
             let help = "use ==, !=, like, or in [\"…\", \"…\"] with string literals";
             self.refuse(offset, message, help);
         }
@@ -195,23 +230,37 @@ impl<'a> Rewrite<'a> {
     /// Takes a comparison of a foldable attribute with literals as atoms. False: it is not one.
     fn fold(&mut self, operator: &str, body: &mut Value) -> bool {
         if operator == "like" {
-            let Some(subject) = subject_of(&body["left"]) else { return false };
-            let Some(parts) = like_parts(&body["pattern"]) else { return false };
+            let Some(subject) = subject_of(&body["left"]) else {
+                return false;
+            };
+            let Some(parts) = like_parts(&body["pattern"]) else {
+                return false;
+            };
             return self.take_like(subject, parts, &body["left"]);
         }
-        let (subject_side, literal_side) = match (subject_of(&body["left"]), subject_of(&body["right"])) {
-            (Some(subject), None) if COMPARISONS.contains(&operator) => ((subject, "left"), "right"),
-            (None, Some(subject)) => ((subject, "right"), "left"),
-            _ => return false,
-        };
+        let (subject_side, literal_side) =
+            match (subject_of(&body["left"]), subject_of(&body["right"])) {
+                (Some(subject), None) if COMPARISONS.contains(&operator) => {
+                    ((subject, "left"), "right")
+                }
+                (None, Some(subject)) => ((subject, "right"), "left"),
+                _ => return false,
+            };
         let (subject, subject_key) = subject_side;
         let literals = if operator == "contains" {
-            body[literal_side]["Set"].as_array_mut().map(|items| items.iter_mut().collect())
+            body[literal_side]["Set"]
+                .as_array_mut()
+                .map(|items| items.iter_mut().collect())
         } else {
             Some(vec![&mut body[literal_side]])
         };
-        let Some(literals): Option<Vec<&mut Value>> = literals else { return false };
-        if literals.iter().any(|item| literal_of(item).and_then(Value::as_str).is_none()) {
+        let Some(literals): Option<Vec<&mut Value>> = literals else {
+            return false;
+        };
+        if literals
+            .iter()
+            .any(|item| literal_of(item).and_then(Value::as_str).is_none())
+        {
             return false;
         }
         let mut refused = Vec::new();
@@ -226,7 +275,11 @@ impl<'a> Rewrite<'a> {
             }
         }
         for (text, message) in refused {
-            self.refuse(scan::locate_word(self.text, &format!("{text:?}")), message, "");
+            self.refuse(
+                scan::locate_word(self.text, &format!("{text:?}")),
+                message,
+                "",
+            );
         }
         self.known_subject(&body[subject_key])
     }
@@ -253,17 +306,27 @@ impl<'a> Rewrite<'a> {
 /// An atom for one literal, and the literal in the form that facts have.
 fn literal_atom(subject: Subject, text: &str) -> Result<(Atom, String), String> {
     if text.chars().any(is_reserved) {
-        return Err(format!("{text:?} has characters from U+10FF00 on, which stand for bytes that are not text"));
+        return Err(format!(
+            "{text:?} has characters from U+10FF00 on, which stand for bytes that are not text"
+        ));
     }
     match subject {
         Subject::Address => {
-            let ip: IpAddr = text.parse().map_err(|_| format!("{text:?} is not an ip address"))?;
+            let ip: IpAddr = text
+                .parse()
+                .map_err(|_| format!("{text:?} is not an ip address"))?;
             let ip = ip.to_canonical();
             Ok((Atom::Address(ip), ip.to_string()))
         }
         Subject::Sni => {
             let name = text.trim_end_matches('.').to_ascii_lowercase();
-            Ok((Atom::Literal { subject, bytes: name.clone().into_bytes() }, name))
+            Ok((
+                Atom::Literal {
+                    subject,
+                    bytes: name.clone().into_bytes(),
+                },
+                name,
+            ))
         }
         Subject::Path | Subject::Exe => {
             let bytes = text.as_bytes().to_vec();
@@ -288,11 +351,17 @@ pub(super) fn needs(expression: &Value, found: &mut Needs) {
 /// The only entry of an operator object.
 pub(super) fn single_entry(expression: &Value) -> Option<(String, Value)> {
     let fields = expression.as_object().filter(|fields| fields.len() == 1)?;
-    fields.iter().next().map(|(key, value)| (key.clone(), value.clone()))
+    fields
+        .iter()
+        .next()
+        .map(|(key, value)| (key.clone(), value.clone()))
 }
 
 fn variable_of(expression: &Value) -> Option<Variable> {
-    expression.get("Var").and_then(Value::as_str).and_then(Variable::named)
+    expression
+        .get("Var")
+        .and_then(Value::as_str)
+        .and_then(Variable::named)
 }
 
 fn attribute_of(expression: &Value) -> Option<Attribute> {
@@ -305,7 +374,9 @@ fn subject_of(expression: &Value) -> Option<Subject> {
 }
 
 fn literal_of(expression: &Value) -> Option<&Value> {
-    expression.get("Value").filter(|value| !value.is_object() && !value.is_array())
+    expression
+        .get("Value")
+        .filter(|value| !value.is_object() && !value.is_array())
 }
 
 fn like_parts(pattern: &Value) -> Option<Vec<LikePart>> {
@@ -314,10 +385,10 @@ fn like_parts(pattern: &Value) -> Option<Vec<LikePart>> {
         if element.as_str() == Some("Wildcard") {
             parts.push(LikePart::Any);
         } else {
-            let text = element.get("Literal")?.as_str()?.as_bytes();
+            let text = element.get("Literal")?.as_str()?;
             match parts.last_mut() {
-                Some(LikePart::Bytes(bytes)) => bytes.extend_from_slice(text),
-                _ => parts.push(LikePart::Bytes(text.to_vec())),
+                Some(LikePart::Text(so_far)) => so_far.push_str(text),
+                _ => parts.push(LikePart::Text(text.to_owned())),
             }
         }
     }

@@ -31,16 +31,22 @@ pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
                 continue;
             }
             b'/' if bytes.get(at + 1) == Some(&b'/') => {
-                at = text[at..].find('\n').map_or(bytes.len(), |length| at + length);
+                at = text[at..]
+                    .find('\n')
+                    .map_or(bytes.len(), |length| at + length);
                 continue;
             }
             b'"' => string_end(bytes, at),
-            byte if is_word(byte) => {
-                bytes[at..].iter().position(|b| !is_word(*b)).map_or(bytes.len(), |n| at + n)
-            }
+            byte if is_word(byte) => bytes[at..]
+                .iter()
+                .position(|b| !is_word(*b))
+                .map_or(bytes.len(), |n| at + n),
             _ => at + text[at..].chars().next().map_or(1, char::len_utf8),
         };
-        found.push(Token { offset: at, text: &text[at..end] });
+        found.push(Token {
+            offset: at,
+            text: &text[at..end],
+        });
         at = end;
     }
     found
@@ -65,10 +71,19 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 
 /// Refuses what is too large before a parser with recursion sees it.
 pub(super) fn check_limits(text: &str) -> Result<(), ConditionError> {
-    let refuse = |offset, message| Err(ConditionError { offset, message, help: String::new() });
+    let refuse = |offset, message| {
+        Err(ConditionError {
+            offset,
+            message,
+            help: String::new(),
+        })
+    };
     if text.len() > CONDITION_BYTES_MAX {
         let length = text.len();
-        return refuse(0, format!("condition of {length} bytes: at most {CONDITION_BYTES_MAX}"));
+        return refuse(
+            0,
+            format!("condition of {length} bytes: at most {CONDITION_BYTES_MAX}"),
+        );
     }
     let tokens = tokens(text);
     if let Some(token) = tokens.get(CONDITION_TOKENS_MAX) {
@@ -108,7 +123,10 @@ pub(super) fn locate_attribute(text: &str, variable: Variable, name: &str) -> us
 
 /// Offset of the first token that reads exactly `word`, or 0.
 pub(super) fn locate_word(text: &str, word: &str) -> usize {
-    tokens(text).into_iter().find(|token| token.text == word).map_or(0, |token| token.offset)
+    tokens(text)
+        .into_iter()
+        .find(|token| token.text == word)
+        .map_or(0, |token| token.offset)
 }
 
 /// Offset of the first `word` that is not followed by an attribute, or of the first at all.

@@ -42,11 +42,21 @@ pub(super) fn check(
     prefix_bytes: usize,
     labels: &BTreeSet<String>,
 ) -> Vec<ConditionError> {
-    let with_labels = (!labels.is_empty()).then(|| validator(&schema_with(labels))).flatten();
-    let validator = if labels.is_empty() { VALIDATOR.as_ref() } else { with_labels.as_ref() };
+    let with_labels = (!labels.is_empty())
+        .then(|| validator(&schema_with(labels)))
+        .flatten();
+    let validator = if labels.is_empty() {
+        VALIDATOR.as_ref()
+    } else {
+        with_labels.as_ref()
+    };
     let Some(validator) = validator else {
         let message = "labels of the host cannot be part of a schema".to_owned();
-        return vec![ConditionError { offset: 0, message, help: String::new() }];
+        return vec![ConditionError {
+            offset: 0,
+            message,
+            help: String::new(),
+        }];
     };
     let found = errors(validator, rewritten);
     if found.is_empty() {
@@ -54,12 +64,17 @@ pub(super) fn check(
     }
     let placed = errors(validator, original);
     let place = |message: &str| {
-        placed.iter().find(|(text, _)| text == message).and_then(|(_, offset)| *offset)
+        placed
+            .iter()
+            .find(|(text, _)| text == message)
+            .and_then(|(_, offset)| *offset)
     };
     found
         .into_iter()
         .map(|(message, _)| ConditionError {
-            offset: place(&message).unwrap_or(prefix_bytes).saturating_sub(prefix_bytes),
+            offset: place(&message)
+                .unwrap_or(prefix_bytes)
+                .saturating_sub(prefix_bytes),
             message,
             help: String::new(),
         })
@@ -68,12 +83,17 @@ pub(super) fn check(
 
 /// Messages with the byte offset that Cedar labels, in the text of the policy.
 fn errors(validator: &Validator, policy: &Policy) -> Vec<(String, Option<usize>)> {
-    let Ok(set) = PolicySet::from_policies([policy.clone()]) else { return Vec::new() };
+    let Ok(set) = PolicySet::from_policies([policy.clone()]) else {
+        return Vec::new();
+    };
     let result = validator.validate(&set, ValidationMode::Strict);
     result
         .validation_errors()
         .map(|error| {
-            let offset = error.labels().and_then(|mut labels| labels.next()).map(|l| l.offset());
+            let offset = error
+                .labels()
+                .and_then(|mut labels| labels.next())
+                .map(|l| l.offset());
             (plain(&error.to_string()), offset)
         })
         .collect()
@@ -81,7 +101,9 @@ fn errors(validator: &Validator, policy: &Policy) -> Vec<(String, Option<usize>)
 
 /// Cedar's message without the policy id, which is ours and means nothing to the author.
 fn plain(message: &str) -> String {
-    let text = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    let text = message
+        .strip_prefix("for policy `")
+        .and_then(|rest| rest.split_once("`, "));
     text.map_or(message, |(_, text)| text).to_owned()
 }
 
