@@ -1,17 +1,6 @@
-use super::{Name, program_name, run};
+use super::run;
 use crate::exit::Exit;
 use crate::process::Process;
-
-#[test]
-fn names_are_exact() {
-    assert_eq!(program_name("tyr"), Ok(Name::Tyr));
-    assert_eq!(program_name("/usr/bin/tyr"), Ok(Name::Tyr));
-    assert_eq!(program_name("./tyr-server"), Ok(Name::Server));
-    assert_eq!(program_name("/usr/sbin/tyrd"), Ok(Name::Daemon));
-    for name in ["", "tyrd2", "xtyr", "TYR", "tyr ", "tyr/"] {
-        assert_eq!(program_name(name).unwrap_err().exit, Exit::Usage, "{name}");
-    }
-}
 
 #[test]
 fn an_unknown_name_is_said_with_help() {
@@ -34,4 +23,15 @@ fn a_symlink_name_is_its_role() {
         assert_eq!(by_name_out.stdout.text(), expected);
         assert!(expected.starts_with(&format!("Usage: {name} ")), "{expected}");
     }
+}
+
+#[test]
+fn names_are_exact() {
+    for name in ["", "tyrd2", "xtyr", "TYR", "tyr ", "tyr/"] {
+        let (process, capture) = Process::for_test(&[name, "version"], "");
+        assert_eq!(run(process), Exit::Usage, "{name}: {}", capture.stdout.text());
+    }
+    let (process, capture) = Process::for_test(&["/usr/bin/tyr", "version"], "");
+    assert_eq!(run(process), Exit::Ok);
+    assert!(capture.stdout.text().starts_with("tyr "));
 }
