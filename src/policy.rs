@@ -3,14 +3,32 @@
 //! Everything here is pure: bytes and values in, values out. `evaluate` is the reference; tables,
 //! explanations, dry runs and the server's checks all ask it.
 
-pub mod rule;
 pub mod problem;
-pub mod pattern;
-pub mod network;
-pub mod sni;
+pub mod rule;
+
+pub mod agent_types;
 pub mod condition;
+pub mod document;
+mod fields;
+pub mod load;
+mod nearest;
+pub mod network;
+pub mod parse;
+pub mod pattern;
+pub mod sni;
+pub mod symlink;
+mod tree;
+
+pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;
-pub mod evaluate;
-mod nearest;
+
+pub mod answer;
+pub mod check;
+pub mod explain;
+pub mod question;
+pub mod suite;
+
+pub use load::{LoadOptions, Loaded, load};
+pub use symlink::resolve_symlinks;

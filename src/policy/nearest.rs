@@ -17,6 +17,12 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|(distance, candidate)| *distance <= candidate.len().max(word.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+        .or_else(|| {
+            let mut parts = known
+                .iter()
+                .filter(|candidate| candidate.split('_').any(|p| p == word));
+            parts.next().copied()
+        })
 }
 
 /// Longest word that is compared: the table below is quadratic.

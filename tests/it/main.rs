@@ -1,3 +1,4 @@
 //! Tests that need no root and no kernel support; some start a private PostgreSQL.
 
+mod policy;
 mod tidy;

@@ -142,6 +142,15 @@ impl Needs {
         self.any(Variable::Principal)
     }
 
+    /// Whether it reads something that only user space knows of a session. The agent's type and
+    /// the executable are the kernel's own.
+    pub fn session(&self) -> bool {
+        self.0.iter().any(|attribute| {
+            attribute.variable() == Variable::Principal
+                && !matches!(attribute, Attribute::AgentType | Attribute::Exe)
+        })
+    }
+
     pub fn resource(&self) -> bool {
         self.any(Variable::Resource)
     }

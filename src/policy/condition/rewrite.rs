@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::model::action::Action;
+use crate::policy::moment::{TIMES_OF_DAY, WEEKDAYS};
+use crate::policy::nearest;
 
 use super::atom::{Atom, LikePart, Subject, is_reserved};
 use super::attribute::{Attribute, Needs, Variable};
@@ -61,6 +63,7 @@ impl<'a> Rewrite<'a> {
             "has" => self.has(&body),
             "in" => self.membership(expression, body),
             "==" | "!=" | "contains" | "like" => {
+                self.check_words(&body);
                 if !self.fold(&operator, &mut expression[&operator]) {
                     self.children(&mut expression[&operator]);
                 }
@@ -176,7 +179,7 @@ impl<'a> Rewrite<'a> {
             .collect();
         let full = format!("{}.{name}", variable.name());
         let Some(attribute) = Attribute::named(variable, name) else {
-            let help = super::super::nearest::help(name, &known);
+            let help = nearest::help(name, &known);
             self.refuse(offset, format!("`{full}` is not an attribute"), &help);
             return None;
         };
@@ -282,6 +285,29 @@ impl<'a> Rewrite<'a> {
             );
         }
         self.known_subject(&body[subject_key])
+    }
+
+    /// A time of day or weekday that does not exist would make a rule that never matches.
+    fn check_words(&mut self, body: &Value) {
+        for (side, other) in [("left", "right"), ("right", "left")] {
+            let words = match attribute_of(&body[side]) {
+                Some(Attribute::TimeOfDay) => &TIMES_OF_DAY[..],
+                Some(Attribute::Weekday) => &WEEKDAYS[..],
+                _ => continue,
+            };
+            let one = std::slice::from_ref(&body[other]);
+            let literals = body[other]["Set"].as_array().map_or(one, Vec::as_slice);
+            for text in literals
+                .iter()
+                .filter_map(|item| literal_of(item)?.as_str())
+            {
+                if !words.contains(&text) {
+                    let offset = scan::locate_word(self.text, &format!("{text:?}"));
+                    let help = nearest::help(text, words);
+                    self.refuse(offset, format!("{text:?} is never equal to it"), &help);
+                }
+            }
+        }
     }
 
     fn take_like(&mut self, subject: Subject, parts: Vec<LikePart>, left: &Value) -> bool {

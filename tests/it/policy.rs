@@ -1,0 +1,3 @@
+//! Policies as files: what is refused and where, and what the ones that are shipped mean.
+
+mod malformed;
