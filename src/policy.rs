@@ -15,6 +15,7 @@ mod nearest;
 pub mod network;
 pub mod parse;
 pub mod pattern;
+pub mod signatures;
 pub mod sni;
 pub mod symlink;
 mod tree;

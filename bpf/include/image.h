@@ -21,8 +21,12 @@ enum tyr_image_limits {
 	TYR_PAGE_WORDS = 65536,		/* 256 KiB: an automaton row never crosses a page */
 	TYR_AGENT_TYPES_MAX = 1024,	/* agent type numbers, 0 means none */
 	TYR_SUPERBLOCKS_MAX = 2048,	/* slots of the open-addressing table below, power of two */
-	TYR_SUPERBLOCK_PROBES_MAX = 64,	/* longest run of occupied slots the writer may leave */
+	TYR_SUPERBLOCK_PROBES_MAX = 64,	/* an entry is at most this many slots behind its hash */
+	TYR_SUPERBLOCK_HASH_SHIFT = 21,	/* 32 less the bits of TYR_SUPERBLOCKS_MAX */
 };
+
+/* Home slot of a file system: dev * TYR_SUPERBLOCK_HASH >> TYR_SUPERBLOCK_HASH_SHIFT, in 32 bits. */
+#define TYR_SUPERBLOCK_HASH 0x9e3779b1u
 
 struct tyr_page {
 	__u32 word[TYR_PAGE_WORDS];
@@ -51,7 +55,7 @@ enum tyr_signature_label {
 	TYR_SIGNATURE_INTERPRETER = 1 << 16,	/* its opens and scripts are walked as SIGNATURE_OPEN */
 };
 
-/* Order and values are those of tyr_action in event.h. */
+/* Order and values are those of `Action` in src/model/action.rs. */
 enum tyr_action {
 	TYR_ACTION_FILE_READ = 0,
 	TYR_ACTION_FILE_WRITE = 1,
@@ -92,6 +96,17 @@ enum tyr_verdict {
 };
 
 /*
+ * A net key: the address in network order, the port in network order, one byte of protocol
+ * (IPPROTO_*; MPTCP is TCP, what does not fit is 255). Where rules ask for no port the walk ends in
+ * an absorbing state behind the address.
+ */
+enum tyr_protocol {
+	TYR_PROTOCOL_TCP = 6,
+	TYR_PROTOCOL_UDP = 17,
+	TYR_PROTOCOL_MPTCP = 262,
+};
+
+/*
  * How paths on one file system join the host's mount table: the state that the automaton is in
  * after the mount point. A file system with several mounts, or a mount of a subtree only, gets a
  * start state built for it. dev 0: free slot. A file system that is not listed has no settled
@@ -119,13 +134,13 @@ struct tyr_image_header {
 	__u32 unknown_exe_class;	/* executable path too long to keep, or not settled */
 	__u32 unknown_slot;		/* session known to be an agent's, its type not */
 	__u32 path_start[TYR_PATH_KINDS];	/* for an absolute path of the host */
-	__u32 net_start4;		/* 4 address bytes, network order */
-	__u32 net_start6;		/* 16 address bytes */
+	__u32 net_start4;		/* a net key that begins with 4 address bytes */
+	__u32 net_start6;		/* a net key that begins with 16 */
 	__u32 superblock_count;
 	__u8 path_class[256];		/* byte -> column, path automaton */
 	__u8 net_class[256];		/* byte -> column, address automaton */
 	__u32 type_slot[TYR_AGENT_TYPES_MAX];	/* agent type -> slot before the session is refined */
-	struct tyr_superblock superblock[TYR_SUPERBLOCKS_MAX];	/* slot: dev * 0x9e3779b1 >> 21, then linear */
+	struct tyr_superblock superblock[TYR_SUPERBLOCKS_MAX];	/* home slot, then linear */
 };
 
 _Static_assert(sizeof(struct tyr_image_header) <= sizeof(struct tyr_page), "the header fits page 0");

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The walk of bytes through the automata of a policy image.
+ *
+ * Include after <linux/bpf.h> (or a header with the same types) and <bpf/bpf_helpers.h>.
+ * Works in LSM, fmod_ret, tracing, syscall and tc programs from Linux 5.17 (bpf_loop) on.
+ *
+ * A helper call for every byte costs four times as much as a plain loop, and a plain loop over a
+ * whole path is more than verifiers accept. So bpf_loop drives runs of up to TYR_WALK_RUN bytes,
+ * each a plain loop inside one page of rows. A run ends early where the next row is in another
+ * page, which is rare: the writer keeps rows that follow one another together.
+ */
+#ifndef TYR_AUTOMATON_BPF_H
+#define TYR_AUTOMATON_BPF_H
+
+#include "event.h"
+#include "image.h"
+
+enum tyr_walk_limits {
+	TYR_WALK_RUN = 64,
+	TYR_NET_KEY_MAX = 32,	/* bytes of a net key buffer; a key has at most 19 */
+};
+
+/*
+ * Makes the compiler forget what it knows of a 64-bit index, so that the bound which is checked
+ * next and the use that follows are of one register, as the verifier needs it.
+ */
+#define tyr_opaque(index) asm volatile("" : "+r"(index))
+
+/* One generation of the image, held for one decision. Filled by tyr_image_open. */
+struct tyr_image_ref {
+	void *pages;
+	struct tyr_image_header *header;
+};
+
+/*
+ * State of a walk between runs. `at` and `state` lie where a store is not a register spill, so a
+ * verifier forgets what it knew of them and finds every run after the second like the one before.
+ */
+struct tyr_walk {
+	void *pages;
+	const __u8 *class_of;	/* byte -> column, 256 bytes */
+	const __u8 *buffer;
+	__u32 end;
+	__u32 at;
+	__u32 fault;
+	__u32 state;
+};
+
+static __always_inline struct tyr_page *tyr_page(void *pages, __u32 number)
+{
+	return bpf_map_lookup_elem(pages, &number);
+}
+
+/*
+ * One run. `mask` is a compile-time constant, the size of the buffer less one: a power of two, by
+ * which the verifier knows that no index leaves the buffer.
+ */
+static __always_inline long tyr_walk_run(struct tyr_walk *walk, const __u32 mask)
+{
+	__u32 state = walk->state;
+	__u32 at = walk->at;
+	__u32 end = walk->end;
+	const __u8 *buffer = walk->buffer;
+	const __u8 *class_of = walk->class_of;
+	struct tyr_page *page;
+
+	if (at >= end || state & TYR_STATE_ABSORBING)
+		return 1;
+	page = tyr_page(walk->pages, state >> TYR_STATE_PAGE_SHIFT);
+	if (!page) {
+		walk->fault = 1;
+		return 1;
+	}
+#pragma clang loop unroll(disable)
+	for (__u32 count = 0; count < TYR_WALK_RUN; count++) {
+		__u32 next, word;
+
+		word = (state & TYR_STATE_OFFSET_MASK) + 1 + class_of[buffer[at & mask]];
+		next = page->word[word & (TYR_PAGE_WORDS - 1)];
+		at++;
+		/* Another page, or the absorbing bit, which no state that is walked from has. */
+		if ((next ^ state) >> TYR_STATE_PAGE_SHIFT) {
+			state = next;
+			break;
+		}
+		state = next;
+		if (at >= end)
+			break;
+	}
+	walk->state = state;
+	walk->at = at;
+	return 0;
+}
+
+static long tyr_walk_path_run(__u32 index, struct tyr_walk *walk)
+{
+	return tyr_walk_run(walk, TYR_PATH_MAX - 1);
+}
+
+static long tyr_walk_exe_run(__u32 index, struct tyr_walk *walk)
+{
+	return tyr_walk_run(walk, TYR_EXE_MAX - 1);
+}
+
+static long tyr_walk_net_run(__u32 index, struct tyr_walk *walk)
+{
+	return tyr_walk_run(walk, TYR_NET_KEY_MAX - 1);
+}
+
+/* The label of the row that `state` names, or -1. */
+static __always_inline long tyr_label(void *pages, __u32 state)
+{
+	struct tyr_page *page;
+
+	page = tyr_page(pages, (state >> TYR_STATE_PAGE_SHIFT) & TYR_STATE_PAGE_MASK);
+	if (!page)
+		return -1;
+	return page->word[state & TYR_STATE_OFFSET_MASK];
+}
+
+/* Every run takes at least one byte, so as many runs as bytes are always enough. */
+#define TYR_WALK_WITH(run, ref, classes, first, bytes, from, count) ({			\
+	struct tyr_walk walk_ = {							\
+		.pages = (ref)->pages,							\
+		.class_of = (classes),							\
+		.buffer = (bytes),							\
+		.at = (from),								\
+		.end = (from) + (count),						\
+		.state = (first),							\
+	};										\
+	long done_ = bpf_loop((count), run, &walk_, 0);					\
+	done_ < 0 || walk_.fault ? -1 : tyr_label(walk_.pages, walk_.state);		\
+})
+
+/*
+ * Walks `length` bytes of `buffer` from `offset` on, beginning in state `start`.
+ * `buffer` must have TYR_PATH_MAX readable bytes; offset + length may not pass their end.
+ * Returns the label that the last state has (0: nothing matched), or -1 when the arguments or the
+ * image are faulty: deny then.
+ */
+static __noinline long tyr_walk_path(struct tyr_image_ref *ref, __u32 start,
+				     const __u8 *buffer, __u32 offset, __u32 length)
+{
+	if (!start || offset > TYR_PATH_MAX || length > TYR_PATH_MAX - offset)
+		return -1;
+	return TYR_WALK_WITH(tyr_walk_path_run, ref, ref->header->path_class, start, buffer, offset,
+			     length);
+}
+
+/* The same for a buffer of TYR_EXE_MAX bytes, such as tyr_task.exe. */
+static __noinline long tyr_walk_exe(struct tyr_image_ref *ref, __u32 start,
+				    const __u8 *buffer, __u32 length)
+{
+	if (!start || length > TYR_EXE_MAX)
+		return -1;
+	return TYR_WALK_WITH(tyr_walk_exe_run, ref, ref->header->path_class, start, buffer, 0,
+			     length);
+}
+
+/* The same for the address automaton and a buffer of TYR_NET_KEY_MAX bytes. */
+static __noinline long tyr_walk_net(struct tyr_image_ref *ref, __u32 start,
+				    const __u8 *key, __u32 length)
+{
+	if (!start || length > TYR_NET_KEY_MAX)
+		return -1;
+	return TYR_WALK_WITH(tyr_walk_net_run, ref, ref->header->net_class, start, key, 0, length);
+}
+
+#endif
