@@ -71,6 +71,13 @@ impl Procfs {
         path.starts_with(b"/").then_some(path)
     }
 
+    /// Real user of the process.
+    pub fn uid(&self, pid: u32) -> Option<u32> {
+        let status = self.text(pid, "status", STAT_BYTES_MAX)?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
     pub fn cwd(&self, pid: u32) -> Option<PathBuf> {
         fs::read_link(self.path(pid, "cwd")).ok()
     }
