@@ -34,3 +34,5 @@ pub mod watch;
 pub mod heartbeat;
 pub mod metrics;
 pub mod notify;
+
+pub mod run;

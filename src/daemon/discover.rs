@@ -1,12 +1,11 @@
 //! Agents that ran before the kernel programs were attached.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::policy::signatures::Signatures;
 
-use super::kernel::Tag;
 use super::procfs::Procfs;
 
 /// A process that is an agent's root.
@@ -21,24 +20,18 @@ pub struct Found {
     pub evidence: String,
 }
 
-/// Roots, and the tags of every process below them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Discovery {
-    pub roots: Vec<Found>,
-    pub tags: Vec<Tag>,
-}
-
 /// Most arguments of an interpreter that are tried as its script.
 const SCRIPTS_MAX: usize = 8;
 
-/// Looks at every process below `scope` (a cgroup path such as `/canary`; `None`: all), except
-/// `own_pid`.
+/// The outermost agents among the processes below `scope` (a cgroup path such as `/canary`;
+/// `None`: all). An agent that started this daemon, `own_pid`, is left out: its session would
+/// hold the daemon too.
 pub fn discover(
     procfs: &Procfs,
     signatures: &Signatures,
     scope: Option<&str>,
     own_pid: u32,
-) -> Discovery {
+) -> Vec<Found> {
     let mut running: HashMap<u32, Running> = HashMap::new();
     for pid in procfs.pids() {
         if pid == own_pid {
@@ -65,7 +58,33 @@ pub fn discover(
             });
         }
     }
-    arrange(&running, &found)
+    let own_ancestors = ancestors(procfs, own_pid);
+    let mut roots: Vec<Found> = found
+        .values()
+        .filter(|agent| !is_inside_another(&running, &found, agent))
+        .filter(|agent| {
+            let started_us = own_ancestors.contains(&agent.pid);
+            if started_us {
+                tracing::warn!(pid = agent.pid, "the agent that started this daemon is not governed");
+            }
+            !started_us
+        })
+        .cloned()
+        .collect();
+    roots.sort_unstable_by_key(|agent| agent.pid);
+    roots
+}
+
+/// Parents of a process up to the first.
+fn ancestors(procfs: &Procfs, pid: u32) -> HashSet<u32> {
+    let mut ancestors = HashSet::new();
+    let mut at = pid;
+    while let Some(stat) = procfs.stat(at)
+        && ancestors.insert(stat.parent_pid)
+    {
+        at = stat.parent_pid;
+    }
+    ancestors
 }
 
 struct Running {
@@ -73,49 +92,24 @@ struct Running {
     exe: Vec<u8>,
 }
 
-/// The outermost agent of each process is its root. An agent started by another belongs to it.
-fn arrange(running: &HashMap<u32, Running>, found: &HashMap<u32, Found>) -> Discovery {
-    let mut members: Vec<(u32, u32)> = running
-        .keys()
-        .filter_map(|pid| outermost(running, found, *pid).map(|root| (root, *pid)))
-        .collect();
-    // Roots come before what they started, so that a tag names an earlier one.
-    members.sort_unstable_by_key(|(root, pid)| (*root, pid != root, *pid));
-    let mut discovery = Discovery::default();
-    let mut root_index = 0;
-    for (root, pid) in members {
-        if pid == root {
-            root_index = discovery.tags.len();
-            discovery.roots.push(found[&root].clone());
-        }
-        discovery.tags.push(Tag {
-            pid,
-            exe: running[&pid].exe.clone(),
-            root: root_index,
-            agent_type: found[&root].agent_type.clone(),
-        });
-    }
-    discovery
-}
-
-fn outermost(
+/// An agent that another one started belongs to that one's session.
+fn is_inside_another(
     running: &HashMap<u32, Running>,
     found: &HashMap<u32, Found>,
-    pid: u32,
-) -> Option<u32> {
-    let mut outermost = None;
-    let mut at = pid;
+    agent: &Found,
+) -> bool {
+    let mut at = agent.parent_pid;
     // A process cannot be its own ancestor, but /proc is read while processes change.
     for _ in 0..running.len() {
         if found.contains_key(&at) {
-            outermost = Some(at);
+            return true;
         }
         match running.get(&at) {
             Some(process) => at = process.parent_pid,
-            None => break,
+            None => return false,
         }
     }
-    outermost
+    false
 }
 
 /// Number of the signature and the file that shows it.

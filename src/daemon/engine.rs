@@ -26,7 +26,8 @@ use operations::Operations;
 /// Everything that stays the same while the daemon runs.
 #[derive(Clone, Debug)]
 pub struct HostFacts {
-    pub host_id: String,
+    /// Of the machine, known before it is enrolled.
+    pub machine_id: String,
     pub boot_id: String,
     /// Of this daemon: it governs others and is governed by nobody.
     pub own_pid: u32,
@@ -46,7 +47,11 @@ pub struct Engine {
     /// Records of these times and processes were spooled before a restart.
     spooled: HashSet<(u64, u32)>,
     events_lost: u64,
+    /// When live sessions were last asked for.
+    looked_ns: u64,
 }
+
+const LIVE_INTERVAL_NS: u64 = 500_000_000;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -79,6 +84,7 @@ impl Engine {
             clock,
             spooled: parts.spooled,
             events_lost: parts.events_lost,
+            looked_ns: 0,
         }
     }
 
@@ -214,7 +220,7 @@ impl Engine {
     ) -> Agent {
         let process = self.processes.describe(subject, exe, session.root_pid);
         Agent {
-            id: agent_id(&self.facts.host_id, &self.facts.boot_id, &session),
+            id: agent_id(&self.facts.machine_id, &self.facts.boot_id, &session),
             agent_types: session.agent_types,
             root_pid: session.root_pid,
             root_start_boot_ns: session.root_start_boot_ns,
@@ -237,9 +243,13 @@ impl Engine {
 
     /// Reports sessions that no thread belongs to any more.
     fn end_sessions(&mut self) {
-        if self.roster.is_empty() {
+        // Asking the kernel walks all of its tasks.
+        let now_ns = self.kernel.boot_ns();
+        let is_due = now_ns.saturating_sub(self.looked_ns) >= LIVE_INTERVAL_NS;
+        if self.roster.is_empty() || !is_due {
             return;
         }
+        self.looked_ns = now_ns;
         let Ok(live) = self.kernel.live_sessions() else { return };
         for (number, agent) in self.roster.ended(&live) {
             if let Err(error) = self.kernel.remove_session(number) {
@@ -279,8 +289,12 @@ impl Engine {
         if count > 0 {
             let cause = "the kernel's buffer was full".to_owned();
             self.host_event(Body::Lost { cause, count });
-            self.roster.set_events_lost(lost);
         }
+    }
+
+    /// How many records the kernel had lost when that was last reported.
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost
     }
 
     fn put(&self, boot_ns: u64, process: Process, agent: Option<AgentRef>, body: Body) {

@@ -92,15 +92,11 @@ pub struct Session {
     pub root_start_boot_ns: u64,
 }
 
-/// A process that ran before the programs were attached.
+/// An agent that ran before the programs were attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag {
+pub struct RunningAgent {
     pub pid: u32,
-    /// Real path of its executable.
-    pub exe: Vec<u8>,
-    /// Index of the tag of the session's root in the same list.
-    pub root: usize,
-    /// Signature id of the root; the same for all of a session.
+    /// Signature id.
     pub agent_type: String,
 }
 
@@ -153,8 +149,8 @@ pub trait Kernel: Send + Sync {
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError>;
 
-    /// Gives running processes the identity that they would have had.
-    fn tag(&self, tags: &[Tag]) -> Result<(), KernelError>;
+    /// Gives a running process and everything below it the identity they would have had.
+    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError>;
 
     /// Hands records to `sink`, oldest first, until `stop` is set. A record leaves the kernel's
     /// buffer after `sink` has returned.

@@ -1,7 +1,6 @@
 //! Live agents, shared by the parts that report, refine and count them.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::policy::principal::Principal;
@@ -15,8 +14,12 @@ pub struct Roster {
     /// Sessions that were not live when last looked at: one more look and they have ended. A
     /// thread may be between fork and its first instruction.
     ending: Mutex<HashSet<u64>>,
-    events_lost: AtomicU64,
+    /// Sessions that have ended, for records that are read late.
+    past: Mutex<VecDeque<(u64, Agent)>>,
 }
+
+/// Most ended sessions remembered.
+const PAST_MAX: usize = 1_024;
 
 impl Roster {
     pub fn insert(&self, number: u64, agent: Agent) {
@@ -25,12 +28,17 @@ impl Roster {
         }
     }
 
+    /// Whether the session is known, live or ended.
     pub fn contains(&self, number: u64) -> bool {
-        self.lock().get(number).is_some()
+        self.agent(number).is_some()
     }
 
+    /// The agent of a session, live or ended.
     pub fn agent(&self, number: u64) -> Option<Agent> {
-        self.lock().get(number).cloned()
+        if let Some(agent) = self.lock().get(number) {
+            return Some(agent.clone());
+        }
+        self.past().iter().find(|(past, _)| *past == number).map(|(_, agent)| agent.clone())
     }
 
     pub fn is_root(&self, number: u64, pid: u32) -> bool {
@@ -70,22 +78,24 @@ impl Roster {
         let (sure, new): (Vec<u64>, Vec<u64>) =
             gone.into_iter().partition(|number| ending.contains(number));
         *ending = new.into_iter().collect();
-        sure.into_iter()
+        let ended: Vec<(u64, Agent)> = sure
+            .into_iter()
             .filter_map(|number| sessions.remove(number).map(|agent| (number, agent)))
-            .collect()
-    }
-
-    /// What the kernel has lost, as far as it was reported.
-    pub fn set_events_lost(&self, lost: u64) {
-        self.events_lost.store(lost, Ordering::Relaxed);
-    }
-
-    pub fn events_lost(&self) -> u64 {
-        self.events_lost.load(Ordering::Relaxed)
+            .collect();
+        let mut past = self.past();
+        past.extend(ended.iter().cloned());
+        while past.len() > PAST_MAX {
+            past.pop_front();
+        }
+        ended
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn past(&self) -> MutexGuard<'_, VecDeque<(u64, Agent)>> {
+        self.past.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn ending(&self) -> MutexGuard<'_, HashSet<u64>> {

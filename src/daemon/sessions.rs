@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
@@ -85,10 +84,11 @@ impl Sessions {
 }
 
 /// Id of a session: a version 8 UUID (RFC 9562) made of what is the same for every daemon that
-/// sees the session: host, boot, the kernel's number and the root process.
-pub fn agent_id(host_id: &str, boot_id: &str, session: &Session) -> String {
+/// sees the session: machine, boot, the kernel's number and the root process. The boot's id is
+/// random, so copies of one machine differ too.
+pub fn agent_id(machine_id: &str, boot_id: &str, session: &Session) -> String {
     let mut hash = Sha256::new();
-    for part in ["tyr agent session", host_id, boot_id] {
+    for part in ["tyr agent session", machine_id, boot_id] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -99,14 +99,6 @@ pub fn agent_id(host_id: &str, boot_id: &str, session: &Session) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
-}
-
-/// Id of a host that is not enrolled: made of the machine's id, so that it stays the same.
-pub fn unenrolled_host_id(machine_id: &str) -> Uuid {
-    let digest = Sha256::digest(format!("tyr host {machine_id}"));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 #[cfg(test)]
