@@ -24,6 +24,7 @@ pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;
+pub mod compile;
 
 pub mod answer;
 pub mod check;
