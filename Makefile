@@ -1,0 +1,52 @@
+# `make help` lists the targets. Longer recipes are scripts in tests/.
+
+SHELL := /bin/bash
+KERNEL ?= 6.1
+CMD ?=
+
+.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything that building and testing needs, by package name
+	@tests/setup.sh
+
+setup-build:
+	@tests/setup.sh build
+
+setup-check:
+	@tests/setup.sh build check
+
+build: setup-build ## build the release executable, target/release/tyr
+	cargo build --locked --release
+
+test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
+	@tests/test.sh
+
+demo: setup ## show a real Claude Code governed by two policies
+	@tests/demo.sh
+
+vm: export VM_COMMAND = $(CMD)
+vm: ## boot KERNEL=6.1 or 6.12 and run CMD='…' in it as root; without CMD, a shell
+	@tests/setup.sh vm
+	@KERNEL=$(KERNEL) tests/vm/run.sh "$$VM_COMMAND"
+
+fmt: ## format the Rust code
+	cargo fmt
+
+lint: setup-check ## check format and clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+deny: setup-check ## check licences, banned crates and sources of all dependencies
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+advisories: setup-check ## check dependencies against the RustSec database, which is downloaded
+	cargo deny --locked check advisories
+
+bench-kernel: setup-build ## print nanoseconds per decision by number of rules; needs root
+	cargo bench --locked --bench kernel
+
+clean: ## remove what was built; .cache keeps what was downloaded
+	cargo clean

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs every suite and adds up what they counted; `make test` calls it.
+#
+#   tests/test.sh [SUITE…]     unit, it, kernel, vm-6.1, vm-6.12; all by default
+#
+# Each suite's output is also in target/test/SUITE.log. A suite that fails
+# without a failed test, or that ran no test, counts as one failure.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+passed=0 failed=0
+logs=target/test
+mkdir -p "$logs"
+
+# suite NAME COMMAND…: runs a suite and counts what its closing lines say.
+suite() {
+    local name=$1 status=0 good bad
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" </dev/null 2>&1 | tee "$logs/$name.log" || status=$?
+    read -r good bad < <(count "$logs/$name.log")
+    if ((status != 0 && bad == 0)); then
+        echo "$name: failed with status $status"
+        bad=1
+    elif ((good + bad == 0)); then
+        echo "$name: ran no test"
+        bad=1
+    fi
+    passed=$((passed + good))
+    failed=$((failed + bad))
+}
+
+# What the closing lines of cargo test, and lines "N passed, N failed", add up to.
+count() {
+    tr -d '\r' <"$1" | awk '
+        /^test result: / { good += $4; bad += $6 }
+        /^([[:alnum:]-]+: )?[0-9]+ passed, [0-9]+ failed/ {
+            sub(/^[[:alnum:]-]+: /, ""); good += $1; bad += $3
+        }
+        END { print good + 0, bad + 0 }'
+}
+
+# The kernel suite loads programs: only root may.
+kernel_suite() {
+    local runner=()
+    ((EUID == 0)) || runner=(--config 'target."cfg(all())".runner = ["sudo", "-E"]')
+    cargo test --locked "${runner[@]}" --test kernel
+}
+
+# Builds here what runs there, then boots once.
+vm_suite() {
+    local binary
+    binary=$(cargo test --locked --no-run --test vm --message-format=json-render-diagnostics |
+        /usr/bin/python3 -c '
+import json, sys
+for line in sys.stdin:
+    artifact = json.loads(line)
+    if artifact.get("executable") and artifact["target"]["name"] == "vm":
+        print(artifact["executable"])') || return
+    KERNEL=$1 tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$binary")"
+}
+
+(($#)) || set -- unit it kernel vm-6.1 vm-6.12
+for name in "$@"; do
+    case $name in
+    unit) suite unit cargo test --locked --lib ;;
+    it) suite it cargo test --locked --test it ;;
+    kernel) suite kernel kernel_suite ;;
+    vm-6.1) suite vm-6.1 vm_suite 6.1 ;;
+    vm-6.12) suite vm-6.12 vm_suite 6.12 ;;
+    *)
+        echo "no suite '$name': choose from unit, it, kernel, vm-6.1, vm-6.12" >&2
+        exit 2
+        ;;
+    esac
+done
+
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+((failed == 0))

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Boots Debian's kernel in a virtual machine on this machine's file system and
+# runs one command in it as root, in the project's root.
+#
+#   tests/vm/run.sh [COMMAND]          without COMMAND: an interactive shell
+#
+#   KERNEL      6.1 (default) or 6.12
+#   CPUS, MEM   2, 3G
+#   KARGS       appended to the kernel's command line, e.g. 'preempt=full'
+#   VM_TIMEOUT  seconds that COMMAND may take (1800)
+#   BOOT_TIMEOUT  seconds from the start to COMMAND (180)
+#   VM_DIR      directory that COMMAND runs in (the project's root)
+#   VM_RW       more directories, by spaces, that the guest may write to; what
+#               it writes is lost when it stops
+#   TYR_CACHE   where tests/setup.sh put the kernels (.cache)
+#
+# The machine's files are read-only in the guest. /etc, /home, /opt, /root,
+# /srv and /var can be written, /tmp and /run are empty tmpfs, all of it
+# forgotten at the end. target/vm/KERNEL/ is the host's own directory: logs
+# that must be kept go there; COMMAND finds it in $VM_OUT.
+#
+# Exits with COMMAND's status; 124 when it took too long; 125 when the machine
+# did not start or stopped before COMMAND ended.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd -P)
+root=$(cd "$here/../.." && pwd -P)
+cache=$(realpath -m "${TYR_CACHE:-$root/.cache}")
+kernel=${KERNEL:-6.1}
+command=${1-}
+out=$root/target/vm/$kernel
+
+fail() {
+    printf 'vm: %s\n' "$1" >&2
+    exit 125
+}
+
+case $kernel in
+6.1 | 6.12) ;;
+*) fail "KERNEL=$kernel: choose 6.1 or 6.12" ;;
+esac
+[[ $(uname -m) == x86_64 ]] || fail "only x86_64 machines can boot these kernels"
+image=$(compgen -G "$cache/kernels/$kernel/boot/vmlinuz-*" | head -n1) ||
+    fail "no kernel in $cache/kernels/$kernel: run 'make setup'"
+python=$cache/vng/bin/python3
+[[ -x $python ]] || fail "no virtme-ng in $cache/vng: run 'make setup'"
+command -v qemu-system-x86_64 >/dev/null || fail "no qemu-system-x86_64: run 'make setup'"
+
+mkdir -p "$out"
+rm -f "$out"/.status "$out"/.started
+printf '%s\n' "$command" >"$out/.command"
+cat >"$out/.env" <<ENV
+export VM_OUT=$(printf %q "$out") VM_KERNEL=$kernel TYR_CACHE=$(printf %q "$cache")
+vm_root=$(printf %q "$root") vm_dir=$(printf %q "${VM_DIR:-$root}")
+vm_kargs=$(printf %q "${KARGS:-}")
+ENV
+
+# Mitigations, self-tests and watchdogs cost much under emulation and change
+# nothing about what the tests look at.
+kargs=(mitigations=off cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1
+    random.trust_cpu=on tsc=reliable no_timer_check i8042.noaux)
+read -ra more_kargs <<<"${KARGS:-}"
+kargs+=("${more_kargs[@]}")
+
+overlays=(/etc /home /opt /root /srv /var)
+# A project below /tmp stays visible: then /tmp is an overlay, not a new tmpfs.
+for directory in "$root" "$cache" "${VM_DIR:-}" "${CARGO_TARGET_DIR:-}"; do
+    if [[ $directory/ == /tmp/* && ${overlays[-1]} != /tmp ]]; then
+        overlays+=(/tmp)
+        echo 'vm_tmp=overlay' >>"$out/.env"
+    fi
+done
+read -ra more_overlays <<<"${VM_RW:-}"
+overlays+=("${more_overlays[@]}")
+
+vm=("$python" "$here/boot.py" --kimg "$image" --mods=auto --disable-kvm --force-9p
+    --name "tyr-vm" --cpus "${CPUS:-2}" --memory "${MEM:-3G}" --cwd "$root"
+    "--rwdir=$out")
+for directory in "${overlays[@]}"; do
+    [[ -d $directory ]] && vm+=("--overlay-rwdir=$directory")
+done
+for karg in "${kargs[@]}"; do
+    vm+=(--kopt "$karg")
+done
+vm+=(--qemu-opt=-accel --qemu-opt='tcg,thread=multi,tb-size=1024')
+
+guest="$(printf %q "$here/guest.sh") $(printf %q "$out")"
+if [[ -z $command ]]; then
+    exec "${vm[@]}" --shell "$here/guest.sh"
+fi
+
+# QEMU opens its outputs anew and would empty a file: give it pipes.
+log=$out/console.log
+exec {stdout}> >(cat)
+stdout_reader=$!
+exec {stderr}> >(tee "$log" >&2)
+stderr_reader=$!
+set -m
+"${vm[@]}" --script-sh "bash $guest" </dev/null 1>&"$stdout" 2>&"$stderr" &
+pid=$!
+set +m
+exec {stdout}>&- {stderr}>&-
+# shellcheck disable=SC2317
+stop() {
+    kill -TERM -- "-$pid" 2>/dev/null || true
+    wait "$stdout_reader" "$stderr_reader" 2>/dev/null || true
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+# Waits until the VM ends or the file appears; false when the time is up.
+wait_for() {
+    local file=$1 seconds=$2 end
+    end=$((SECONDS + seconds))
+    while kill -0 "$pid" 2>/dev/null; do
+        [[ -e $file ]] && return 0
+        ((SECONDS < end)) || return 1
+        sleep 0.1
+    done
+    return 0
+}
+
+wait_for "$out/.started" "${BOOT_TIMEOUT:-180}" ||
+    fail "Linux $kernel did not reach the command in ${BOOT_TIMEOUT:-180} s (set BOOT_TIMEOUT); see $log"
+if ! wait_for "$out/.status" "${VM_TIMEOUT:-1800}"; then
+    printf 'vm: the command took more than %s s on Linux %s (set VM_TIMEOUT)\n' "${VM_TIMEOUT:-1800}" "$kernel" >&2
+    exit 124
+fi
+wait "$pid" || true
+[[ -s $out/.status ]] || fail "Linux $kernel stopped before the command ended; see $log"
+exit "$(cat "$out/.status")"
