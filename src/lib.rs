@@ -5,11 +5,13 @@
 
 pub mod model;
 pub mod policy;
+pub mod kernel;
 pub mod wire;
 pub mod tls;
 pub mod process;
 pub mod exit;
 pub mod log;
+pub mod server;
 pub mod daemon;
 pub mod cli;
 pub mod applet;
