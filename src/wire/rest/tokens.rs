@@ -77,8 +77,8 @@ pub struct EnrollmentTokenRequest {
 /// Answer to the creation: the only time the secret is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnrollmentTokenSecret {
-    /// `tyr_et_SECRET.FINGERPRINT`: 43 characters of base64url, a dot, SHA-256 of the CA
-    /// certificate's DER as 64 hex digits.
+    /// `tyr_et_SECRET.FINGERPRINT`: 40 hex digits, a dot, SHA-256 of the CA certificate's DER as
+    /// 64 hex digits.
     pub token: String,
     #[serde(flatten)]
     pub about: EnrollmentToken,
@@ -124,7 +124,7 @@ pub struct ApiTokenRequest {
 /// Answer to the creation: the only time the secret is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApiTokenSecret {
-    /// `tyr_at_` and 43 characters of base64url.
+    /// `tyr_at_` and 40 hex digits.
     pub token: String,
     #[serde(flatten)]
     pub about: ApiToken,
