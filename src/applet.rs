@@ -4,9 +4,9 @@ use std::io::Write;
 
 use argh::{EarlyExit, FromArgs};
 
-use crate::cli;
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::process::Process;
+use crate::{cli, daemon, log, server};
 
 /// Governs AI agents on Linux hosts: finds them, decides in the kernel what they may touch, and
 /// keeps the audit of it on a server.
@@ -19,6 +19,8 @@ struct Tyr {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand)]
 enum Command {
+    Server(server::config::Options),
+    Daemon(daemon::config::Args),
     Login(cli::login::Args),
     Hosts(cli::hosts::Args),
     Agents(cli::agents::Args),
@@ -52,6 +54,14 @@ fn start(process: &mut Process) -> Result<Exit, Failure> {
             Some(tyr) => command(process, &tyr.command),
             None => Ok(Exit::Ok),
         },
+        "tyr-server" => match parse(process, "tyr-server", &args)? {
+            Some(options) => run_server(process, &options),
+            None => Ok(Exit::Ok),
+        },
+        "tyrd" => match parse(process, "tyrd", &args)? {
+            Some(args) => daemon::role::run(process, &args),
+            None => Ok(Exit::Ok),
+        },
         other => Err(Failure::new(
             Exit::Usage,
             format!("this program does not know its role by the name `{other}`"),
@@ -62,6 +72,8 @@ fn start(process: &mut Process) -> Result<Exit, Failure> {
 
 fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
     match command {
+        Command::Server(options) => run_server(process, options),
+        Command::Daemon(args) => daemon::role::run(process, args),
         Command::Login(args) => cli::login::run(process, args),
         Command::Hosts(args) => cli::hosts::run(process, args),
         Command::Agents(args) => cli::agents::run(process, args),
@@ -70,6 +82,24 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
         Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
         Command::Version(args) => cli::version::run(process, args),
     }
+}
+
+/// `tyr server` as a process.
+fn run_server(process: &Process, options: &server::config::Options) -> Result<Exit, Failure> {
+    log::start(log::Format::Text, process.var("TYR_LOG").unwrap_or("info"));
+    let config = server::config::Config::load(options)
+        .map_err(|error| Failure::new(Exit::Config, exit::chain(&error)))?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::caused(Exit::Os, "cannot start the runtime", &error))?;
+    runtime.block_on(server::run(config)).map_err(|error| {
+        let exit = match &error {
+            server::ServerError::Config(_) => Exit::Config,
+            server::ServerError::Db(_) | server::ServerError::Listen { .. } => Exit::Unavailable,
+            _ => Exit::Software,
+        };
+        Failure::new(exit, exit::chain(&error))
+    })?;
+    Ok(Exit::Ok)
 }
 
 /// The arguments of a role; `None` when help was asked for and printed.

@@ -36,3 +36,4 @@ pub mod metrics;
 pub mod notify;
 
 pub mod run;
+pub mod role;

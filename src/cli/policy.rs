@@ -2,6 +2,8 @@
 
 mod apply;
 mod assign;
+mod engines;
+mod local;
 mod versions;
 
 use argh::FromArgs;
@@ -21,6 +23,9 @@ pub struct Args {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
+    Check(local::Check),
+    Explain(local::Explain),
+    Test(local::Test),
     Apply(apply::Apply),
     List(versions::List),
     Show(versions::Show),
@@ -33,6 +38,9 @@ enum Verb {
 
 pub fn run(process: &mut Process, args: &Args) -> Outcome {
     match &args.verb {
+        Verb::Check(check) => local::check(process, check),
+        Verb::Explain(explain) => local::explain(process, explain),
+        Verb::Test(test) => local::test(process, test),
         Verb::Apply(apply) => apply::run(process, apply),
         Verb::List(list) => versions::list(process, list),
         Verb::Show(show) => versions::show(process, show),

@@ -3,6 +3,8 @@
 //! The daemon's logic sees only this, so a scripted kernel can stand in for it where no program
 //! may be loaded. The real one is in `live`.
 
+pub mod live;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -84,6 +84,11 @@ impl Running {
         &self.spool
     }
 
+    /// Whether every thread still runs: a daemon without one of them is better started anew.
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
     /// Ends everything but enforcement. What was counted is reported, and the spool is given a
     /// moment to drain.
     pub async fn stop(mut self) {
