@@ -7,6 +7,8 @@
 
 pub mod error;
 pub mod features;
+pub mod image;
+pub mod install;
 pub mod load;
 pub mod mounts;
 pub mod object;

@@ -1,1 +1,7 @@
+//! Enforcement, proved in a virtual machine whose kernel takes BPF LSM programs.
 
+#![allow(unsafe_code, reason = "the tests are system calls")]
+#![allow(unreachable_pub, reason = "one crate of tests")]
+
+mod guest;
+mod file;
