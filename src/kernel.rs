@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code, reason = "maps are bytes to the kernel, and a few facts need system calls")]
 
+pub mod abi;
+pub mod decide;
 pub mod error;
 pub mod features;
 pub mod image;

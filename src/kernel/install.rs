@@ -1,9 +1,9 @@
 //! Putting an image in force.
 
-use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, libbpf_sys};
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use super::error::Error;
-use super::image;
+use super::image::Pages;
 use super::load::Programs;
 use crate::policy::compile::Compiled;
 
@@ -39,8 +39,7 @@ impl Programs {
     ) -> Result<u32, Error> {
         let outer = self.attached()?.map("image")?;
         let generation = self.generation()?.wrapping_add(1).max(1);
-        let pages = image::pages(compiled, generation);
-        let inner = inner_map(&pages)?;
+        let inner = Pages::new(compiled, generation)?.into_map()?;
         prepare(generation)?;
         let id = std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&inner));
         outer
@@ -48,23 +47,4 @@ impl Programs {
             .map_err(Error::bpf("put the image in force"))?;
         Ok(generation)
     }
-}
-
-fn inner_map(pages: &[Vec<u32>]) -> Result<MapHandle, Error> {
-    let count = u32::try_from(pages.len()).unwrap_or(u32::MAX);
-    let options = libbpf_sys::bpf_map_create_opts {
-        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
-        map_flags: libbpf_sys::BPF_F_INNER_MAP,
-        ..Default::default()
-    };
-    let page_bytes = u32::try_from(image::PAGE_WORDS * 4).unwrap_or(u32::MAX);
-    let map = MapHandle::create(MapType::Array, Some("tyr_image"), 4, page_bytes, count, &options)
-        .map_err(Error::bpf("make an image"))?;
-    for (number, page) in (0u32..).zip(pages) {
-        let bytes: Vec<u8> = page.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        map.update(&number.to_ne_bytes(), &bytes, MapFlags::ANY)
-            .map_err(Error::bpf("write an image"))?;
-    }
-    map.freeze().map_err(Error::bpf("freeze an image"))?;
-    Ok(map)
 }

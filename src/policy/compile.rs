@@ -90,7 +90,9 @@ impl Alias {
 
     /// What stands before the slash of a path below the mount point.
     fn place(&self) -> &[u8] {
-        self.mount_point.strip_suffix(b"/").unwrap_or(&self.mount_point)
+        self.mount_point
+            .strip_suffix(b"/")
+            .unwrap_or(&self.mount_point)
     }
 
     /// The host path of a path inside the file system (empty or `/` for its root). `None` outside
@@ -155,7 +157,11 @@ pub enum Target<'a> {
     Path(&'a [u8]),
     /// A path inside the file system with this device.
     Inside(u32, &'a [u8]),
-    Address { ip: IpAddr, port: u16, protocol: Protocol },
+    Address {
+        ip: IpAddr,
+        port: u16,
+        protocol: Protocol,
+    },
     Unknown,
 }
 
@@ -177,7 +183,10 @@ pub enum CompileError {
 }
 
 fn quoted(patterns: &[String]) -> String {
-    let quoted: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
+    let quoted: Vec<String> = patterns
+        .iter()
+        .map(|pattern| format!("`{pattern}`"))
+        .collect();
     quoted.join(", ")
 }
 
@@ -216,8 +225,14 @@ pub fn compile(input: &Input<'_>) -> Result<Compiled, CompileError> {
 
 /// When an answer may change next without a new policy; `None`: no rule reads the clock.
 pub fn next_boundary(policies: &[Effective], now: &Zoned) -> Option<Zoned> {
-    let mut rules = policies.iter().flat_map(|effective| &effective.policy.rules);
-    if rules.any(depends_on_clock) { Moment::next_boundary(now) } else { None }
+    let mut rules = policies
+        .iter()
+        .flat_map(|effective| &effective.policy.rules);
+    if rules.any(depends_on_clock) {
+        Moment::next_boundary(now)
+    } else {
+        None
+    }
 }
 
 fn limits(policies: &[Effective]) -> Vec<String> {
@@ -249,12 +264,14 @@ impl Compiled {
     /// What the kernel answers: the class of the executable, the class of the object, the cell.
     /// `exe`: `Target::Unknown` when it is not known.
     pub fn decide(&self, slot: u32, exe: Target<'_>, action: Action, object: Target<'_>) -> Cell {
-        let exe_class = self.label(KIND_BINARY, exe).unwrap_or(self.unknown_exe_class);
+        let exe_class = self
+            .label(KIND_BINARY, exe)
+            .unwrap_or(self.unknown_exe_class);
         let class = match object {
             Target::Address { ip, port, protocol } => self.net_class(ip, port, protocol),
-            _ if action.takes_path() => {
-                self.label(action as usize, object).unwrap_or(self.unknown_class[action as usize])
-            }
+            _ if action.takes_path() => self
+                .label(action as usize, object)
+                .unwrap_or(self.unknown_class[action as usize]),
             _ => self.unknown_class[action as usize],
         };
         let profile = (slot * self.exe_classes + exe_class) as usize;
@@ -265,9 +282,10 @@ impl Compiled {
     pub fn label(&self, kind: usize, path: Target<'_>) -> Option<u32> {
         match path {
             Target::Path(path) => Some(self.paths.label(self.path_starts[kind], path)),
-            Target::Inside(dev, path) => {
-                Some(self.paths.label(self.superblock_starts.get(&dev)?[kind], path))
-            }
+            Target::Inside(dev, path) => Some(
+                self.paths
+                    .label(self.superblock_starts.get(&dev)?[kind], path),
+            ),
             Target::Address { .. } | Target::Unknown => None,
         }
     }
@@ -291,13 +309,19 @@ impl Compiled {
 fn binaries_of(policies: &[Effective]) -> (Vec<Vec<Pattern>>, Vec<Atom>) {
     let mut lists: Vec<Vec<Pattern>> = Vec::new();
     let mut atoms: Vec<Atom> = Vec::new();
-    for rule in policies.iter().flat_map(|effective| &effective.policy.rules) {
+    for rule in policies
+        .iter()
+        .flat_map(|effective| &effective.policy.rules)
+    {
         let mut list = rule.binaries.clone();
         list.sort_unstable();
         if !list.is_empty() && !lists.contains(&list) {
             lists.push(list);
         }
-        let found = rule.condition.as_ref().map(|condition| condition.resource_atoms());
+        let found = rule
+            .condition
+            .as_ref()
+            .map(|condition| condition.resource_atoms());
         for atom in found.unwrap_or_default() {
             if groups::atom_subject(atom) == Subject::Exe && !atoms.contains(atom) {
                 atoms.push(atom.clone());
@@ -312,7 +336,9 @@ fn atom_pattern(atom: &Atom, wanted: Subject) -> Option<Pattern> {
     match atom {
         Atom::Literal { subject, bytes } if *subject == wanted => {
             // A literal without a slash in front equals no path.
-            bytes.starts_with(b"/").then(|| Pattern::from_literal(bytes))
+            bytes
+                .starts_with(b"/")
+                .then(|| Pattern::from_literal(bytes))
         }
         Atom::Like { subject, parts } if *subject == wanted => {
             let pieces: Vec<LikePiece<'_>> = parts

@@ -34,8 +34,8 @@ pub struct Signature {
     pub open: Vec<Pattern>,
 }
 
-/// All signatures of a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All signatures of a host; by default none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signatures {
     /// Sorted by number.
     signatures: Vec<Signature>,
@@ -76,7 +76,7 @@ impl Signatures {
     /// # Panics
     /// Never: a test parses the same text.
     pub fn builtin() -> Signatures {
-        match Signatures::empty().extend("built-in signatures", BUILTIN, 1) {
+        match Signatures::default().extend("built-in signatures", BUILTIN, 1) {
             Ok(signatures) => signatures,
             Err(error) => unreachable!("{error}"),
         }
@@ -89,7 +89,7 @@ impl Signatures {
     /// A file that is not a signature file, has a bad pattern, or too many signatures in all.
     pub fn with_files(files: &[(String, String)]) -> Result<Signatures, SignatureError> {
         let mut all = Signatures::builtin();
-        let mut added = Signatures::empty();
+        let mut added = Signatures::default();
         for (name, text) in files {
             added = added.extend(name, text, FIRST_OPERATOR_NUMBER)?;
         }
@@ -125,13 +125,6 @@ impl Signatures {
             number += 1;
         }
         Ok(all)
-    }
-
-    fn empty() -> Signatures {
-        Signatures {
-            signatures: Vec::new(),
-            interpreters: Vec::new(),
-        }
     }
 
     fn extend(mut self, name: &str, text: &str, first: u16) -> Result<Signatures, SignatureError> {

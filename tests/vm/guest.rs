@@ -73,6 +73,11 @@ pub fn policy(rules: &str) -> Turn {
 }
 
 pub fn install(rules: &str) -> u32 {
+    install_in(&GUEST.programs, rules)
+}
+
+pub fn install_in(programs: &Programs, rules: &str) -> u32 {
+    let signatures = Signatures::builtin();
     let text = format!(
         "apiVersion: tyr.dev/v1\nkind: Policy\nmetadata:\n  name: test\nspec:\n  rules:\n{rules}"
     );
@@ -91,7 +96,7 @@ pub fn install(rules: &str) -> u32 {
     let superblocks = Mounts::read().expect("mounts").superblocks();
     let input = Input {
         policies: &policies,
-        signatures: &GUEST.signatures,
+        signatures: &signatures,
         host: &Principal::default(),
         superblocks: &superblocks,
         slots: &[],
@@ -99,7 +104,7 @@ pub fn install(rules: &str) -> u32 {
         unmatched_is_silent: false,
     };
     let compiled = compile(&input).expect("compile");
-    GUEST.programs.install(&compiled, |_| Ok(())).expect("install")
+    programs.install(&compiled, |_| Ok(())).expect("install")
 }
 
 /// A rule that denies one action on a pattern.
@@ -112,15 +117,15 @@ pub fn deny(action: &str, pattern: &str) -> String {
 
 /// Runs `body` in a child that is an agent; its result is an errno, 0 for success.
 pub fn as_agent(body: impl FnOnce() -> i32) -> i32 {
-    in_child(true, body)
+    in_child(Some(&GUEST.programs), body)
 }
 
 /// Runs `body` in a child that is nobody's agent.
 pub fn as_stranger(body: impl FnOnce() -> i32) -> i32 {
-    in_child(false, body)
+    in_child(None, body)
 }
 
-fn pipe() -> (OwnedFd, OwnedFd) {
+pub fn pipe() -> (OwnedFd, OwnedFd) {
     let mut fds = [0; 2];
     // SAFETY: room for two descriptors, which are then owned.
     unsafe {
@@ -129,7 +134,42 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     }
 }
 
-fn in_child(agent: bool, body: impl FnOnce() -> i32) -> i32 {
+/// As an agent of other programs.
+pub fn in_child_of(programs: &Programs, body: impl FnOnce() -> i32) -> i32 {
+    in_child(Some(programs), body)
+}
+
+/// Makes a running process an agent.
+pub fn tag(pid: i32) {
+    tag_in(&GUEST.programs, pid);
+}
+
+pub fn tag_in(programs: &Programs, pid: i32) {
+    let number = Signatures::builtin().number(AGENT).expect("a signature");
+    let agent = RunningAgent { tgid: pid.cast_unsigned(), agent_type: u32::from(number) };
+    programs.tag_process(agent).expect("tag");
+}
+
+/// Exit status of a program that a child runs.
+pub fn run(path: &str, arguments: &[&str]) -> i32 {
+    let texts: Vec<_> = arguments.iter().map(|text| c(*text)).collect();
+    let mut pointers: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    crate::syscall::in_fork(|| {
+        let environment = [std::ptr::null()];
+        // SAFETY: lists end with null.
+        errno(i64::from(unsafe {
+            libc::execve(c(path).as_ptr(), pointers.as_ptr(), environment.as_ptr())
+        }))
+    })
+}
+
+/// What the records that `wanted` picks hold.
+pub fn records<T>(wanted: impl Fn(&Record) -> Option<T>) -> Vec<T> {
+    GUEST.records.lock().unwrap().iter().filter_map(wanted).collect()
+}
+
+fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
     let (go_read, go_write) = pipe();
     let (done_read, done_write) = pipe();
     // SAFETY: the child runs `body` and leaves by _exit.
@@ -144,13 +184,8 @@ fn in_child(agent: bool, body: impl FnOnce() -> i32) -> i32 {
         unsafe { libc::_exit(0) };
     }
     drop(done_write);
-    if agent {
-        let number = GUEST.signatures.number(AGENT).expect("a signature");
-        let tagged = GUEST.programs.tag_process(RunningAgent {
-            tgid: pid.cast_unsigned(),
-            agent_type: u32::from(number),
-        });
-        tagged.expect("tag");
+    if let Some(programs) = programs {
+        tag_in(programs, pid);
     }
     std::fs::File::from(go_write).write_all(b"g").expect("go");
     let mut result = [0; 4];
@@ -164,15 +199,25 @@ fn in_child(agent: bool, body: impl FnOnce() -> i32) -> i32 {
 
 /// 0 for a result that is no error, else errno.
 pub fn errno(result: i64) -> i32 {
-    if result >= 0 {
-        0
-    } else {
-        std::io::Error::last_os_error().raw_os_error().unwrap_or(-1)
-    }
+    if result >= 0 { 0 } else { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
 }
 
 pub fn c(text: impl Into<Vec<u8>>) -> CString {
     CString::new(text).expect("no NUL")
+}
+
+/// A fresh folder for one test.
+pub fn folder(name: &str) -> PathBuf {
+    let dir = PathBuf::from("/tmp/vm").join(name);
+    std::fs::remove_dir_all(&dir).ok();
+    std::fs::create_dir_all(&dir).expect("a folder");
+    dir
+}
+
+pub fn fill(dir: &std::path::Path, names: &[&str]) {
+    for name in names {
+        std::fs::write(dir.join(name), "content").expect("a file");
+    }
 }
 
 /// Waits for a decision that `wanted` picks.

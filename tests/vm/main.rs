@@ -3,5 +3,14 @@
 #![allow(unsafe_code, reason = "the tests are system calls")]
 #![allow(unreachable_pub, reason = "one crate of tests")]
 
-mod guest;
+mod alias;
+mod exec;
 mod file;
+mod guest;
+mod kernel;
+mod lifecycle;
+mod lineage;
+mod names;
+mod network;
+mod recognise;
+mod syscall;

@@ -37,11 +37,7 @@ struct Subject {
     policies: Vec<Effective>,
 }
 
-pub(super) fn fill(
-    input: &Input<'_>,
-    paths: &Paths,
-    net: &Net,
-) -> Result<Filled, CompileError> {
+pub(super) fn fill(input: &Input<'_>, paths: &Paths, net: &Net) -> Result<Filled, CompileError> {
     let by_action = Action::ALL.map(|action| subjects(input, paths, net, action));
     let class_count = std::array::from_fn(|action| count(by_action[action].len()));
     let subjects: Vec<Subject> = by_action.into_iter().flatten().collect();
@@ -52,10 +48,16 @@ pub(super) fn fill(
         rows: Vec::new(),
         known: HashMap::new(),
     };
-    let slots = input.slots.iter().map(|facts| table.slot(facts)).collect::<Result<_, _>>()?;
+    let slots = input
+        .slots
+        .iter()
+        .map(|facts| table.slot(facts))
+        .collect::<Result<_, _>>()?;
     let type_slot = type_slots(input, &mut table)?;
-    let unknown_slot =
-        table.slot(&Principal { agent_types: Fact::Unknown, ..input.host.clone() })?;
+    let unknown_slot = table.slot(&Principal {
+        agent_types: Fact::Unknown,
+        ..input.host.clone()
+    })?;
     Ok(Filled {
         class_count,
         unknown_class: Action::ALL.map(|action| match action {
@@ -80,11 +82,19 @@ fn type_slots(
     input: &Input<'_>,
     table: &mut Rows<'_, '_>,
 ) -> Result<BTreeMap<u16, u32>, CompileError> {
-    let rules = || input.policies.iter().flat_map(|effective| &effective.policy.rules);
+    let rules = || {
+        input
+            .policies
+            .iter()
+            .flat_map(|effective| &effective.policy.rules)
+    };
     let reads_type = |condition: &Condition| condition.needs().reads(Attribute::AgentType);
     let all_differ = rules().any(|rule| rule.condition.as_ref().is_some_and(reads_type));
     let mut lists: Vec<&[String]> = Vec::new();
-    let assigned = input.policies.iter().map(|effective| &effective.agent_types[..]);
+    let assigned = input
+        .policies
+        .iter()
+        .map(|effective| &effective.agent_types[..]);
     for list in assigned.chain(rules().map(|rule| &rule.agent_types[..])) {
         if !lists.contains(&list) {
             lists.push(list);
@@ -93,7 +103,10 @@ fn type_slots(
     let mut slots = BTreeMap::new();
     let mut known: HashMap<Vec<bool>, u32> = HashMap::new();
     for signature in input.signatures.all() {
-        let member: Vec<bool> = lists.iter().map(|list| list.contains(&signature.id)).collect();
+        let member: Vec<bool> = lists
+            .iter()
+            .map(|list| list.contains(&signature.id))
+            .collect();
         let slot = match known.get(&member) {
             Some(&slot) if !all_differ => slot,
             _ => table.slot(&Principal {
@@ -124,13 +137,21 @@ fn subjects(input: &Input<'_>, paths: &Paths, net: &Net, action: Action) -> Vec<
             .iter()
             .map(|(ip, marks)| {
                 let protocol = Protocol::Tcp;
-                let resource = ip.map(|ip| Resource::Address { ip, port: 0, protocol });
+                let resource = ip.map(|ip| Resource::Address {
+                    ip,
+                    port: 0,
+                    protocol,
+                });
                 Subject::new(input.policies, &net.groups, action, resource, marks)
             })
             .collect(),
         // No rule is enforced: one class, that nothing matches.
         Action::TlsConnect => {
-            vec![Subject { action, resource: Resource::ServerName(None), policies: Vec::new() }]
+            vec![Subject {
+                action,
+                resource: Resource::ServerName(None),
+                policies: Vec::new(),
+            }]
         }
     }
 }
@@ -144,25 +165,45 @@ impl Subject {
         marks: &[Mark],
     ) -> Subject {
         let Some(resource) = resource else {
-            let denying = groups.groups.iter().filter(|group| group.verdict == Verdict::Deny);
-            let rules = denying.map(|group| (group.policy, group.rules[0])).collect();
-            return Subject { action, resource: Resource::Unknown, policies: reduced(policies, rules) };
+            let denying = groups
+                .groups
+                .iter()
+                .filter(|group| group.verdict == Verdict::Deny);
+            let rules = denying
+                .map(|group| (group.policy, group.rules[0]))
+                .collect();
+            return Subject {
+                action,
+                resource: Resource::Unknown,
+                policies: reduced(policies, rules),
+            };
         };
         let mut rules = Vec::new();
-        for group in groups.deciding(marks).into_iter().filter_map(|mark| groups.group(mark)) {
+        for group in groups
+            .deciding(marks)
+            .into_iter()
+            .filter_map(|mark| groups.group(mark))
+        {
             let all = &policies[group.policy].policy.rules;
-            let matching = group.rules.iter().find(|&&rule| is_about(&all[rule], &resource));
+            let matching = group
+                .rules
+                .iter()
+                .find(|&&rule| is_about(&all[rule], &resource));
             rules.extend(matching.map(|&rule| (group.policy, rule)));
         }
-        Subject { action, resource, policies: reduced(policies, rules) }
+        Subject {
+            action,
+            resource,
+            policies: reduced(policies, rules),
+        }
     }
 }
 
 fn is_about(rule: &Rule, resource: &Resource) -> bool {
     match (&rule.matches, resource) {
-        (Match::Path(patterns), Resource::Paths(paths)) => {
-            paths.iter().any(|path| patterns.iter().any(|pattern| pattern.matches(path)))
-        }
+        (Match::Path(patterns), Resource::Paths(paths)) => paths
+            .iter()
+            .any(|path| patterns.iter().any(|pattern| pattern.matches(path))),
         (Match::Address(addresses), Resource::Address { ip, .. }) => addresses.matches(*ip),
         _ => false,
     }
@@ -182,7 +223,10 @@ fn reduced(policies: &[Effective], mut rules: Vec<(usize, usize)>) -> Vec<Effect
                 labels: BTreeMap::new(),
                 rules: chunk.iter().map(|&(_, rule)| all[rule].clone()).collect(),
             };
-            Effective { policy: Arc::new(policy), ..effective.clone() }
+            Effective {
+                policy: Arc::new(policy),
+                ..effective.clone()
+            }
         })
         .collect()
 }
@@ -210,7 +254,11 @@ impl Rows<'_, '_> {
             } else {
                 vec![Fact::Unknown]
             };
-            cells.extend(self.subjects.iter().map(|subject| self.strictest(facts, &exes, subject)));
+            cells.extend(
+                self.subjects
+                    .iter()
+                    .map(|subject| self.strictest(facts, &exes, subject)),
+            );
         }
         let fresh = count(self.rows.len());
         let slot = *self.known.entry(cells.clone()).or_insert(fresh);
@@ -224,7 +272,10 @@ impl Rows<'_, '_> {
     fn strictest(&self, facts: &Principal, exes: &[Fact<Vec<u8>>], subject: &Subject) -> Cell {
         let decisions = exes.iter().map(|exe| {
             let request = Request {
-                principal: Principal { exe: exe.clone(), ..facts.clone() },
+                principal: Principal {
+                    exe: exe.clone(),
+                    ..facts.clone()
+                },
                 action: subject.action,
                 resource: subject.resource.clone(),
                 moment: self.input.moment,

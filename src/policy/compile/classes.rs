@@ -54,7 +54,10 @@ impl Classes {
         }
         let found = &mut self.classes[class as usize];
         if found.witness.is_empty() {
-            *found = Class { witness: witness(), marks: marks() };
+            *found = Class {
+                witness: witness(),
+                marks: marks(),
+            };
         }
         class
     }
@@ -88,7 +91,11 @@ pub(super) struct FileLabels<'a> {
 impl<'a> FileLabels<'a> {
     pub(super) fn new(policies: &'a [Effective], groups: Groups) -> FileLabels<'a> {
         let nothing = groups.key(&[]);
-        FileLabels { policies, groups, classes: Classes::new(nothing) }
+        FileLabels {
+            policies,
+            groups,
+            classes: Classes::new(nothing),
+        }
     }
 }
 
@@ -103,12 +110,15 @@ impl Labels for FileLabels<'_> {
         let all = union(accepts);
         let key = if accepts.len() > 1 && self.groups.has_atoms(&all) {
             // A condition is about one of the paths at a time.
-            let mut each: Vec<Vec<u32>> =
-                accepts.iter().map(|marks| self.groups.placed_key(marks)).collect();
+            let mut each: Vec<Vec<u32>> = accepts
+                .iter()
+                .map(|marks| self.groups.placed_key(marks))
+                .collect();
             each.sort_unstable();
             each.dedup();
             let mut key = vec![Mark::MAX, Mark::MAX];
-            each.iter().for_each(|one| key.extend([one, &[Mark::MAX][..]].concat()));
+            each.iter()
+                .for_each(|one| key.extend([one, &[Mark::MAX][..]].concat()));
             key
         } else {
             self.groups.key(&all)
@@ -127,7 +137,9 @@ impl Labels for FileLabels<'_> {
                 else {
                     continue;
                 };
-                patterns.iter().for_each(|pattern| nfa.add(root, pattern, mark(index)));
+                patterns
+                    .iter()
+                    .for_each(|pattern| nfa.add(root, pattern, mark(index)));
             }
         }
         for (index, atom) in self.groups.atoms.iter().enumerate() {
@@ -150,7 +162,10 @@ pub(super) struct ExeLabels<'a> {
 
 impl<'a> ExeLabels<'a> {
     pub(super) fn new(policies: &'a [Effective]) -> ExeLabels<'a> {
-        ExeLabels { policies, classes: Classes::new(Vec::new()) }
+        ExeLabels {
+            policies,
+            classes: Classes::new(Vec::new()),
+        }
     }
 }
 
@@ -182,7 +197,8 @@ impl Labels for ExeLabels<'_> {
     fn add_to(&self, nfa: &mut Nfa, root: Node) {
         let (lists, atoms) = binaries_of(self.policies);
         for (index, list) in lists.iter().enumerate() {
-            list.iter().for_each(|pattern| nfa.add(root, pattern, mark(index)));
+            list.iter()
+                .for_each(|pattern| nfa.add(root, pattern, mark(index)));
         }
         for (index, atom) in atoms.iter().enumerate() {
             if let Some(pattern) = atom_pattern(atom, Subject::Exe) {
@@ -209,8 +225,15 @@ pub(super) struct SignatureLabels<'a> {
 
 impl<'a> SignatureLabels<'a> {
     pub(super) fn new(signatures: &'a Signatures, opened: bool) -> SignatureLabels<'a> {
-        let numbers = signatures.by_priority().map(|signature| signature.number).collect();
-        SignatureLabels { signatures, opened, numbers }
+        let numbers = signatures
+            .by_priority()
+            .map(|signature| signature.number)
+            .collect();
+        SignatureLabels {
+            signatures,
+            opened,
+            numbers,
+        }
     }
 }
 
@@ -223,8 +246,12 @@ impl Marks for SignatureLabels<'_> {
 impl Labels for SignatureLabels<'_> {
     fn label(&mut self, accepts: &[&[Mark]], _witness: &dyn Fn() -> Vec<Vec<u8>>) -> u32 {
         let all = union(accepts);
-        let agent = all.first().and_then(|&first| self.numbers.get(first as usize));
-        let interpreter = all.last().is_some_and(|&last| last as usize == self.numbers.len());
+        let agent = all
+            .first()
+            .and_then(|&first| self.numbers.get(first as usize));
+        let interpreter = all
+            .last()
+            .is_some_and(|&last| last as usize == self.numbers.len());
         agent.map_or(0, |&number| u32::from(number)) | if interpreter { INTERPRETER } else { 0 }
     }
 
@@ -234,8 +261,14 @@ impl Labels for SignatureLabels<'_> {
 
     fn add_to(&self, nfa: &mut Nfa, root: Node) {
         for (index, signature) in self.signatures.by_priority().enumerate() {
-            let patterns = if self.opened { &signature.open } else { &signature.exe };
-            patterns.iter().for_each(|pattern| nfa.add(root, pattern, mark(index)));
+            let patterns = if self.opened {
+                &signature.open
+            } else {
+                &signature.exe
+            };
+            patterns
+                .iter()
+                .for_each(|pattern| nfa.add(root, pattern, mark(index)));
         }
         if !self.opened {
             let interpreters = self.signatures.interpreters().iter();

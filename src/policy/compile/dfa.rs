@@ -9,7 +9,7 @@ use super::nfa::{Loop, Nfa, Node, Reach};
 
 /// Most states before minimisation, mounts included. A policy of ten thousand ordinary rules
 /// needs about a tenth; what needs more has wildcards that multiply.
-pub const STATES_MAX: usize = 2_000_000;
+pub const STATES_MAX: usize = 1_000_000;
 
 /// The state that nothing leads out of and in which nothing matched.
 pub(super) const DEAD: u32 = 0;
@@ -49,7 +49,14 @@ pub(super) struct Dfa {
 impl Dfa {
     fn new(nfa: &Nfa, literals: &[u8]) -> Dfa {
         let (class_of, byte_of) = byte_classes(nfa, literals);
-        let dead = State { accept: 0, default: DEAD, first: 0, count: 0, from: DEAD, by: 0 };
+        let dead = State {
+            accept: 0,
+            default: DEAD,
+            first: 0,
+            count: 0,
+            from: DEAD,
+            by: 0,
+        };
         Dfa {
             class_of,
             classes: byte_of.len(),
@@ -74,7 +81,9 @@ impl Dfa {
 
     /// The state after `bytes`.
     pub(super) fn walk(&self, state: u32, bytes: &[u8]) -> u32 {
-        bytes.iter().fold(state, |state, &byte| self.step(state, self.class_of[usize::from(byte)]))
+        bytes.iter().fold(state, |state, &byte| {
+            self.step(state, self.class_of[usize::from(byte)])
+        })
     }
 
     /// What matches a path that ends in `state`.
@@ -196,7 +205,11 @@ impl Builder<'_> {
         let from = u32::try_from(state).unwrap_or(u32::MAX);
         // Every path begins with a slash.
         let is_start = from == start;
-        let other = dfa.class_of.iter().copied().find(|&c| c != slash && !special.contains_key(&c));
+        let other = dfa
+            .class_of
+            .iter()
+            .copied()
+            .find(|&c| c != slash && !special.contains_key(&c));
         let default = match other {
             Some(class) if !is_start => self.intern(names.clone(), dfa, from, class)?,
             _ => DEAD,
@@ -225,7 +238,11 @@ impl Builder<'_> {
 
     /// Nodes after any byte of a name, nodes after a slash, and nodes after bytes of one class.
     #[allow(clippy::type_complexity)]
-    fn successors(&self, set: &[Node], dfa: &Dfa) -> (Vec<Node>, Vec<Node>, HashMap<u8, Vec<Node>>) {
+    fn successors(
+        &self,
+        set: &[Node],
+        dfa: &Dfa,
+    ) -> (Vec<Node>, Vec<Node>, HashMap<u8, Vec<Node>>) {
         let (mut names, mut slashes) = (Vec::new(), Vec::new());
         let mut special: HashMap<u8, Vec<Node>> = HashMap::new();
         for &node in set {
@@ -248,7 +265,10 @@ impl Builder<'_> {
             }
             names.extend(state.any);
             for &(byte, next) in &state.bytes {
-                special.entry(dfa.class_of[usize::from(byte)]).or_default().push(next);
+                special
+                    .entry(dfa.class_of[usize::from(byte)])
+                    .or_default()
+                    .push(next);
             }
             for (place, &(_, next)) in state.sets.iter().enumerate() {
                 for &class in &self.set_classes[&(node, place)] {
@@ -285,7 +305,14 @@ impl Builder<'_> {
         accept.sort_unstable();
         accept.dedup();
         let accept = dfa.accept_id(accept);
-        dfa.states.push(State { accept, default: DEAD, first: 0, count: 0, from, by });
+        dfa.states.push(State {
+            accept,
+            default: DEAD,
+            first: 0,
+            count: 0,
+            from,
+            by,
+        });
         self.sets.push(set.clone());
         self.ids.insert(set, id);
         Ok(id)
@@ -310,7 +337,11 @@ impl Builder<'_> {
                 let last = self.nfa.is_settled(node);
                 !self.reach[node as usize].iter().all(|&mark| {
                     settled.iter().any(|&by| {
-                        if by == mark { !last } else { self.marks.settles(by, mark) }
+                        if by == mark {
+                            !last
+                        } else {
+                            self.marks.settles(by, mark)
+                        }
                     })
                 })
             });
@@ -363,7 +394,10 @@ fn byte_classes(nfa: &Nfa, literals: &[u8]) -> ([u8; 256], Vec<u8>) {
     let mut class_of = [0; 256];
     let mut byte_of: Vec<u8> = Vec::new();
     // Letters first, so that they stand for their class; the NUL byte is in no path.
-    let readable = (b'a'..=b'z').chain(b'0'..=b'9').chain(b'A'..=b'Z').chain(b'!'..=b'~');
+    let readable = (b'a'..=b'z')
+        .chain(b'0'..=b'9')
+        .chain(b'A'..=b'Z')
+        .chain(b'!'..=b'~');
     for byte in readable.chain(0..=u8::MAX) {
         let key = (
             alone[usize::from(byte)].then_some(byte),
@@ -383,7 +417,9 @@ fn set_classes(nfa: &Nfa, byte_of: &[u8]) -> HashMap<(Node, usize), Vec<u8>> {
     let mut found = HashMap::new();
     for (node, state) in nfa.states.iter().enumerate() {
         for (place, (set, _)) in state.sets.iter().enumerate() {
-            let classes = (0u8..).zip(byte_of).filter(|&(_, &byte)| set.contains(byte));
+            let classes = (0u8..)
+                .zip(byte_of)
+                .filter(|&(_, &byte)| set.contains(byte));
             let node = Node::try_from(node).unwrap_or(Node::MAX);
             found.insert((node, place), classes.map(|(class, _)| class).collect());
         }

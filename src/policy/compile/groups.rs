@@ -58,11 +58,21 @@ impl Filter {
     fn of(rule: &Rule) -> Filter {
         let mut agent_types = rule.agent_types.clone();
         agent_types.sort();
-        let mut binaries: Vec<String> =
-            rule.binaries.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+        let mut binaries: Vec<String> = rule
+            .binaries
+            .iter()
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect();
         binaries.sort();
-        let condition = rule.condition.as_ref().map(|condition| condition.text().to_owned());
-        Filter { agent_types, binaries, condition }
+        let condition = rule
+            .condition
+            .as_ref()
+            .map(|condition| condition.text().to_owned());
+        Filter {
+            agent_types,
+            binaries,
+            condition,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -117,7 +127,11 @@ impl Groups {
                 });
             }
         }
-        let mut all = Groups { groups, atoms: Vec::new(), users: Vec::new() };
+        let mut all = Groups {
+            groups,
+            atoms: Vec::new(),
+            users: Vec::new(),
+        };
         all.number_atoms(&atoms_of);
         all
     }
@@ -155,7 +169,10 @@ impl Groups {
 
     /// The groups among `marks` that can decide, in order: none of them is settled by another.
     pub(super) fn deciding(&self, marks: &[Mark]) -> Vec<Mark> {
-        let groups = marks.iter().copied().filter(|&mark| self.group(mark).is_some());
+        let groups = marks
+            .iter()
+            .copied()
+            .filter(|&mark| self.group(mark).is_some());
         let mut kept: Vec<Mark> = groups
             .filter(|&mark| !marks.iter().any(|&by| by != mark && self.settles(by, mark)))
             .collect();
@@ -198,7 +215,8 @@ impl Groups {
     pub(super) fn placed_key(&self, marks: &[Mark]) -> Vec<u32> {
         let mut key = self.deciding(marks);
         let used = marks.iter().filter(|&&mark| {
-            key.iter().any(|&group| self.at(group).atoms.contains(&mark))
+            key.iter()
+                .any(|&group| self.at(group).atoms.contains(&mark))
         });
         let mut used: Vec<Mark> = used.copied().collect();
         used.sort_unstable();
@@ -214,7 +232,9 @@ impl Groups {
 
 impl Marks for Groups {
     fn settles(&self, settled: Mark, other: Mark) -> bool {
-        let Some(by) = self.group(settled) else { return false };
+        let Some(by) = self.group(settled) else {
+            return false;
+        };
         match self.group(other) {
             Some(group) if group.policy != by.policy => false,
             Some(group) if group.block == by.block => by.unconditional,
@@ -233,7 +253,10 @@ impl Marks for Groups {
 }
 
 fn atoms(rule: &Rule, subject: Subject) -> Vec<Atom> {
-    let all = rule.condition.as_ref().map(|condition| condition.resource_atoms());
+    let all = rule
+        .condition
+        .as_ref()
+        .map(|condition| condition.resource_atoms());
     let mut found: Vec<Atom> = Vec::new();
     for atom in all.unwrap_or_default() {
         if atom_subject(atom) == subject && !found.contains(atom) {

@@ -36,7 +36,8 @@ impl Graph {
         self.labels.push(label);
         self.defaults.push(default);
         self.entries.extend_from_slice(entries);
-        self.first.push(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.first
+            .push(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
     }
 
     fn len(&self) -> usize {
@@ -59,7 +60,11 @@ impl Graph {
     fn trim(&mut self) {
         let before = Predecessors::new(self);
         let mut live = vec![false; self.len()];
-        let mut queue: Vec<u32> = (0u32..).zip(&self.labels).filter(|(_, l)| **l != 0).map(|(s, _)| s).collect();
+        let mut queue: Vec<u32> = (0u32..)
+            .zip(&self.labels)
+            .filter(|(_, l)| **l != 0)
+            .map(|(s, _)| s)
+            .collect();
         while let Some(state) = queue.pop() {
             if !std::mem::replace(&mut live[state as usize], true) {
                 queue.extend(before.of(state));
@@ -71,7 +76,9 @@ impl Graph {
             }
         };
         self.defaults.iter_mut().for_each(alive);
-        self.entries.iter_mut().for_each(|(_, target)| alive(target));
+        self.entries
+            .iter_mut()
+            .for_each(|(_, target)| alive(target));
     }
 }
 
@@ -87,7 +94,10 @@ impl Predecessors {
         let targets = |visit: &mut dyn FnMut(u32, u32)| {
             for (state, number) in (0..graph.len()).zip(0u32..) {
                 visit(number, graph.defaults[state]);
-                graph.entries(state).iter().for_each(|&(_, target)| visit(number, target));
+                graph
+                    .entries(state)
+                    .iter()
+                    .for_each(|&(_, target)| visit(number, target));
             }
         };
         targets(&mut |_, target| first[target as usize + 1] += 1);
@@ -128,15 +138,24 @@ pub(super) fn blocks(graph: &mut Graph) -> Vec<u32> {
     let mut dirty: Vec<u32> = (0u32..).take(graph.len()).collect();
     while !dirty.is_empty() {
         dirty.sort_unstable_by_key(|&state| blocks.block_of[state as usize]);
-        dirty.iter().for_each(|&state| blocks.dirty[state as usize] = true);
+        dirty
+            .iter()
+            .for_each(|&state| blocks.dirty[state as usize] = true);
         let mut moved = Vec::new();
-        for states in dirty.chunk_by(|&a, &b| {
-            blocks_equal(&blocks.block_of, a, b)
-        }).map(<[u32]>::to_vec).collect::<Vec<_>>() {
+        for states in dirty
+            .chunk_by(|&a, &b| blocks_equal(&blocks.block_of, a, b))
+            .map(<[u32]>::to_vec)
+            .collect::<Vec<_>>()
+        {
             blocks.split(&states, &mut moved);
         }
-        dirty.iter().for_each(|&state| blocks.dirty[state as usize] = false);
-        dirty = moved.iter().flat_map(|&state| before.of(state).iter().copied()).collect();
+        dirty
+            .iter()
+            .for_each(|&state| blocks.dirty[state as usize] = false);
+        dirty = moved
+            .iter()
+            .flat_map(|&state| before.of(state).iter().copied())
+            .collect();
         dirty.sort_unstable();
         dirty.dedup();
     }
@@ -165,8 +184,13 @@ impl Blocks<'_> {
             block_of.push(block);
         }
         let mut named = vec![0usize; graph.classes];
-        graph.entries.iter().for_each(|&(class, _)| named[usize::from(class)] += 1);
-        let common = (0..graph.classes).min_by_key(|&class| named[class]).unwrap_or(0);
+        graph
+            .entries
+            .iter()
+            .for_each(|&(class, _)| named[usize::from(class)] += 1);
+        let common = (0..graph.classes)
+            .min_by_key(|&class| named[class])
+            .unwrap_or(0);
         Blocks {
             graph,
             block_of,
@@ -214,11 +238,17 @@ impl Blocks<'_> {
         let mut keeper = None;
         if clean > 0 {
             let members = &self.members[block as usize];
-            let one = members.iter().copied().find(|&state| !self.dirty[state as usize]);
+            let one = members
+                .iter()
+                .copied()
+                .find(|&state| !self.dirty[state as usize]);
             let Some(one) = one else { return };
             let signature = self.signature(one);
             let alike = groups.get(&signature).map_or(0, Vec::len);
-            if groups.iter().all(|(other, group)| *other == signature || group.len() <= clean + alike) {
+            if groups
+                .iter()
+                .all(|(other, group)| *other == signature || group.len() <= clean + alike)
+            {
                 keeper = Some(signature);
             } else {
                 let rest = self.members[block as usize].iter().copied();
@@ -227,7 +257,10 @@ impl Blocks<'_> {
             }
         }
         let keeper = keeper.or_else(|| {
-            groups.iter().max_by_key(|(_, group)| group.len()).map(|(signature, _)| signature.clone())
+            groups
+                .iter()
+                .max_by_key(|(_, group)| group.len())
+                .map(|(signature, _)| signature.clone())
         });
         let mut leaving: Vec<Vec<u32>> = groups
             .into_iter()

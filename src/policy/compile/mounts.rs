@@ -66,16 +66,27 @@ impl Mounts {
     ) -> Result<Vec<u32>, CompileError> {
         let first = self.states.len();
         let base = u32::try_from(dfa.states.len()).unwrap_or(u32::MAX);
-        let mut build =
-            Build { dfa, mounts: self, base, root, ids: HashMap::new(), sets: Vec::new() };
+        let mut build = Build {
+            dfa,
+            mounts: self,
+            base,
+            root,
+            ids: HashMap::new(),
+            sets: Vec::new(),
+        };
         if lost_is_dead {
             build.ids.insert(Vec::new(), DEAD);
         }
         let mut starts = Vec::new();
         for aliases in file_systems {
-            let numbers: Vec<u32> =
-                aliases.iter().map(|alias| build.mounts.alias_number(alias)).collect();
-            let set = numbers.iter().map(|&alias| Position::Above { alias, read: 0 }).collect();
+            let numbers: Vec<u32> = aliases
+                .iter()
+                .map(|alias| build.mounts.alias_number(alias))
+                .collect();
+            let set = numbers
+                .iter()
+                .map(|&alias| Position::Above { alias, read: 0 })
+                .collect();
             let known = first + build.sets.len();
             starts.push(build.intern(set, 0, 0, &numbers)?);
             let mut next = known;
@@ -107,7 +118,9 @@ impl Mounts {
         }
         inside.reverse();
         let aliases = self.states[index].aliases.iter();
-        aliases.filter_map(|&alias| self.aliases[alias as usize].host_path(&inside)).collect()
+        aliases
+            .filter_map(|&alias| self.aliases[alias as usize].host_path(&inside))
+            .collect()
     }
 }
 
@@ -119,7 +132,10 @@ impl Build<'_> {
         let mut next = Vec::with_capacity(self.dfa.classes);
         for class in 0..self.dfa.classes {
             let class = u8::try_from(class).unwrap_or(u8::MAX);
-            let after = set.iter().filter_map(|&position| self.step(position, class)).collect();
+            let after = set
+                .iter()
+                .filter_map(|&position| self.step(position, class))
+                .collect();
             next.push(self.intern(after, from, class, &aliases)?);
         }
         self.mounts.states[index].next = next;
@@ -137,8 +153,12 @@ impl Build<'_> {
             Position::Above { alias, read } => {
                 let root = self.mounts.aliases[alias as usize].subtree();
                 match root.get(read as usize) {
-                    Some(&byte) => (self.dfa.class_of[usize::from(byte)] == class)
-                        .then_some(Position::Above { alias, read: read + 1 }),
+                    Some(&byte) => {
+                        (self.dfa.class_of[usize::from(byte)] == class).then_some(Position::Above {
+                            alias,
+                            read: read + 1,
+                        })
+                    }
                     None if !slash => None,
                     None if root.is_empty() => Some(Position::Below { alias }),
                     None => Some(Position::At(self.entered(alias))),
@@ -163,11 +183,13 @@ impl Build<'_> {
                 if (read as usize) < alias.subtree().len() {
                     return None;
                 }
-                self.dfa.walk(self.dfa.starts[self.root], &alias.mount_point)
+                self.dfa
+                    .walk(self.dfa.starts[self.root], &alias.mount_point)
             }
             Position::Below { alias } => {
                 let alias = &self.mounts.aliases[alias as usize];
-                self.dfa.walk(self.dfa.starts[self.root], &alias.mount_point)
+                self.dfa
+                    .walk(self.dfa.starts[self.root], &alias.mount_point)
             }
         };
         Some(self.dfa.accept(state).to_vec())
@@ -183,7 +205,10 @@ impl Build<'_> {
         set.sort_unstable();
         set.dedup();
         // A path that nothing will match adds nothing to one that something may match.
-        if set.iter().any(|position| matches!(position, Position::At(state) if *state != DEAD)) {
+        if set
+            .iter()
+            .any(|position| matches!(position, Position::At(state) if *state != DEAD))
+        {
             set.retain(|&position| position != Position::At(DEAD));
         }
         if let [Position::At(state)] = set[..] {
@@ -193,12 +218,18 @@ impl Build<'_> {
             return Ok(known);
         }
         if self.dfa.states.len() + self.mounts.states.len() >= STATES_MAX {
-            let alias = aliases.first().map(|&alias| &self.mounts.aliases[alias as usize]);
+            let alias = aliases
+                .first()
+                .map(|&alias| &self.mounts.aliases[alias as usize]);
             let place = alias.map(|alias| String::from_utf8_lossy(&alias.mount_point).into_owned());
-            return Err(CompileError::TooManyMountStates { place: place.unwrap_or_default() });
+            return Err(CompileError::TooManyMountStates {
+                place: place.unwrap_or_default(),
+            });
         }
-        let mut accepts: Vec<Vec<Mark>> =
-            set.iter().filter_map(|&position| self.accept(position)).collect();
+        let mut accepts: Vec<Vec<Mark>> = set
+            .iter()
+            .filter_map(|&position| self.accept(position))
+            .collect();
         accepts.sort_unstable();
         accepts.dedup();
         let id = self.base + u32::try_from(self.mounts.states.len()).unwrap_or(u32::MAX);

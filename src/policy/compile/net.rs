@@ -52,7 +52,13 @@ pub(super) fn compile(policies: &[Effective]) -> Net {
     let six = build.family(false);
     let (table, starts) = automaton(&build.trees, &[four, six]);
     let classes = build.classes;
-    Net { table, start4: starts[0], start6: starts[1], groups, classes }
+    Net {
+        table,
+        start4: starts[0],
+        start6: starts[1],
+        groups,
+        classes,
+    }
 }
 
 fn entries(policies: &[Effective], groups: &Groups) -> Vec<Entry> {
@@ -60,7 +66,10 @@ fn entries(policies: &[Effective], groups: &Groups) -> Vec<Entry> {
     for (index, group) in groups.groups.iter().enumerate() {
         for &rule in &group.rules {
             if let Match::Address(addresses) = &policies[group.policy].policy.rules[rule].matches {
-                entries.push(Entry { mark: mark(index), addresses: addresses.clone() });
+                entries.push(Entry {
+                    mark: mark(index),
+                    addresses: addresses.clone(),
+                });
             }
         }
     }
@@ -68,7 +77,10 @@ fn entries(policies: &[Effective], groups: &Groups) -> Vec<Entry> {
         if let Atom::Address(ip) = atom {
             let only = vec![IpNet::from(*ip)];
             let addresses = AddressMatch::new(crate::model::verdict::Verdict::Allow, only, vec![]);
-            entries.push(Entry { mark: groups.atom_mark(index), addresses });
+            entries.push(Entry {
+                mark: groups.atom_mark(index),
+                addresses,
+            });
         }
     }
     entries
@@ -118,8 +130,16 @@ impl Held {
 
     fn change(&mut self, entries: &[Entry], entry: usize, exception: bool, begins: bool) {
         let before = self.holds(entry);
-        let list = if exception { &mut self.excluded } else { &mut self.included };
-        list[entry] = if begins { list[entry] + 1 } else { list[entry] - 1 };
+        let list = if exception {
+            &mut self.excluded
+        } else {
+            &mut self.included
+        };
+        list[entry] = if begins {
+            list[entry] + 1
+        } else {
+            list[entry] - 1
+        };
         let after = self.holds(entry);
         let mark = entries[entry].mark;
         if after && !before {
@@ -154,8 +174,16 @@ impl Build<'_> {
     fn family(&mut self, four: bool) -> u32 {
         let mut prefixes = vec![Prefix::default()];
         for (index, entry) in self.entries.iter().enumerate() {
-            let included = entry.addresses.included().iter().map(|network| (network, false));
-            let excluded = entry.addresses.excluded().iter().map(|network| (network, true));
+            let included = entry
+                .addresses
+                .included()
+                .iter()
+                .map(|network| (network, false));
+            let excluded = entry
+                .addresses
+                .excluded()
+                .iter()
+                .map(|network| (network, true));
             for (network, exception) in included.chain(excluded) {
                 if network.addr().is_ipv4() == four {
                     let node = insert(&mut prefixes, bits(network.network()), network.prefix_len());
@@ -185,11 +213,19 @@ impl Build<'_> {
         }
         let tree = if depth == width {
             let ip = address(at, width);
-            let marks = if at == 0 { self.matching(ip) } else { held.marks() };
+            let marks = if at == 0 {
+                self.matching(ip)
+            } else {
+                held.marks()
+            };
             Tree::All(self.class(marks, ip))
         } else {
             let halves: [u32; 2] = std::array::from_fn(|half| {
-                let below = if half == 1 { at | 1 << (127 - depth) } else { at };
+                let below = if half == 1 {
+                    at | 1 << (127 - depth)
+                } else {
+                    at
+                };
                 match prefix.halves[half] {
                     Some(next) => self.tree(prefixes, next, below, depth + 1, width, held),
                     None => {
@@ -211,11 +247,14 @@ impl Build<'_> {
 
     /// What an address matches, asked one by one.
     fn matching(&self, ip: IpAddr) -> Vec<Mark> {
-        let matching = self.entries.iter().filter(|entry| match self.groups.group(entry.mark) {
-            Some(_) => entry.addresses.matches(ip),
-            // A condition compares the address itself.
-            None => entry.addresses.included() == [IpNet::from(ip)],
-        });
+        let matching = self
+            .entries
+            .iter()
+            .filter(|entry| match self.groups.group(entry.mark) {
+                Some(_) => entry.addresses.matches(ip),
+                // A condition compares the address itself.
+                None => entry.addresses.included() == [IpNet::from(ip)],
+            });
         let mut marks: Vec<Mark> = matching.map(|entry| entry.mark).collect();
         marks.sort_unstable();
         marks.dedup();
@@ -290,7 +329,10 @@ fn automaton(trees: &[Tree], roots: &[u32]) -> (Table, Vec<u32>) {
             mark(order.len())
         })
     };
-    let mut starts: Vec<u32> = roots.iter().map(|&root| state_of(root, &mut order)).collect();
+    let mut starts: Vec<u32> = roots
+        .iter()
+        .map(|&root| state_of(root, &mut order))
+        .collect();
     let mut next = 0;
     while next < order.len() {
         let tree = order[next];
@@ -298,8 +340,9 @@ fn automaton(trees: &[Tree], roots: &[u32]) -> (Table, Vec<u32>) {
         match trees[tree as usize] {
             Tree::All(class) => graph.push(class, mark(next), &[]),
             Tree::Halves(..) => {
-                let targets: Vec<u32> =
-                    (0..=u8::MAX).map(|byte| state_of(below(trees, tree, byte), &mut order)).collect();
+                let targets: Vec<u32> = (0..=u8::MAX)
+                    .map(|byte| state_of(below(trees, tree, byte), &mut order))
+                    .collect();
                 let default = targets[usize::from(u8::MAX)];
                 let entries: Vec<(u8, u32)> = (0..=u8::MAX)
                     .zip(targets)
@@ -316,8 +359,16 @@ fn automaton(trees: &[Tree], roots: &[u32]) -> (Table, Vec<u32>) {
 
 /// The tree after eight bits.
 fn below(trees: &[Tree], tree: u32, byte: u8) -> u32 {
-    (0..8).rev().fold(tree, |tree, bit| match trees[tree as usize] {
-        Tree::All(_) => tree,
-        Tree::Halves(zero, one) => if byte >> bit & 1 == 1 { one } else { zero },
-    })
+    (0..8)
+        .rev()
+        .fold(tree, |tree, bit| match trees[tree as usize] {
+            Tree::All(_) => tree,
+            Tree::Halves(zero, one) => {
+                if byte >> bit & 1 == 1 {
+                    one
+                } else {
+                    zero
+                }
+            }
+        })
 }

@@ -177,8 +177,14 @@ impl Nfa {
                 continue;
             }
             let mut marks: BTreeSet<Mark> = state.marks.iter().copied().collect();
-            let next = state.free.iter().chain(state.bytes.iter().map(|(_, next)| next));
-            for &next in next.chain(state.sets.iter().map(|(_, next)| next)).chain(&state.any) {
+            let next = state
+                .free
+                .iter()
+                .chain(state.bytes.iter().map(|(_, next)| next));
+            for &next in next
+                .chain(state.sets.iter().map(|(_, next)| next))
+                .chain(&state.any)
+            {
                 marks.extend(reach[next as usize].iter());
             }
             reach[node] = intern(marks);

@@ -35,24 +35,36 @@ pub(super) fn compile(input: &Input<'_>) -> Result<Paths, CompileError> {
         .map(|&action| FileLabels::new(input.policies, Groups::new(input.policies, action)))
         .collect();
     let mut exes = ExeLabels::new(input.policies);
-    let mut signatures =
-        [false, true].map(|opened| SignatureLabels::new(input.signatures, opened));
+    let mut signatures = [false, true].map(|opened| SignatureLabels::new(input.signatures, opened));
     let mut kinds: Vec<&mut dyn Labels> = Vec::new();
     kinds.extend(files.iter_mut().map(|labels| labels as &mut dyn Labels));
     kinds.push(&mut exes);
-    kinds.extend(signatures.iter_mut().map(|labels| labels as &mut dyn Labels));
+    kinds.extend(
+        signatures
+            .iter_mut()
+            .map(|labels| labels as &mut dyn Labels),
+    );
 
     let mut nfa = Nfa::default();
     let nodes: Vec<Node> = kinds.iter().map(|_| nfa.root()).collect();
-    kinds.iter().zip(&nodes).for_each(|(labels, &node)| labels.add_to(&mut nfa, node));
-    let roots: Vec<(Node, &dyn Marks)> =
-        nodes.iter().zip(&kinds).map(|(&node, labels)| (node, labels.as_marks())).collect();
+    kinds
+        .iter()
+        .zip(&nodes)
+        .for_each(|(labels, &node)| labels.add_to(&mut nfa, node));
+    let roots: Vec<(Node, &dyn Marks)> = nodes
+        .iter()
+        .zip(&kinds)
+        .map(|(&node, labels)| (node, labels.as_marks()))
+        .collect();
     let dfa = dfa::build(&nfa, &roots, &mount_bytes(input))?;
     drop(roots);
     let (mut graph, mut starts) = (label_states(&dfa, &mut kinds), dfa.starts.clone());
     let mut mounts = Mounts::default();
-    let file_systems: Vec<Vec<Alias>> =
-        input.superblocks.iter().map(|superblock| superblock.aliases.clone()).collect();
+    let file_systems: Vec<Vec<Alias>> = input
+        .superblocks
+        .iter()
+        .map(|superblock| superblock.aliases.clone())
+        .collect();
     for (root, labels) in kinds.iter_mut().enumerate() {
         let first = mounts.states.len();
         starts.extend(mounts.add(&dfa, root, &file_systems, labels.lost() == NOTHING)?);
@@ -70,10 +82,16 @@ pub(super) fn compile(input: &Input<'_>) -> Result<Paths, CompileError> {
             .zip(input.superblocks)
             .map(|(index, superblock)| {
                 let count = input.superblocks.len();
-                (superblock.dev, std::array::from_fn(|kind| mounted[kind * count + index]))
+                (
+                    superblock.dev,
+                    std::array::from_fn(|kind| mounted[kind * count + index]),
+                )
             })
             .collect(),
-        files: files.into_iter().map(|labels| (labels.groups, labels.classes.classes)).collect(),
+        files: files
+            .into_iter()
+            .map(|labels| (labels.groups, labels.classes.classes))
+            .collect(),
         exes: exes.classes.classes,
         states_built,
     })
@@ -81,8 +99,13 @@ pub(super) fn compile(input: &Input<'_>) -> Result<Paths, CompileError> {
 
 /// Bytes in the names of mounted subtrees: they are compared one by one.
 fn mount_bytes(input: &Input<'_>) -> Vec<u8> {
-    let aliases = input.superblocks.iter().flat_map(|superblock| &superblock.aliases);
-    aliases.flat_map(|alias| alias.subtree().iter().copied()).collect()
+    let aliases = input
+        .superblocks
+        .iter()
+        .flat_map(|superblock| &superblock.aliases);
+    aliases
+        .flat_map(|alias| alias.subtree().iter().copied())
+        .collect()
 }
 
 fn label_states(dfa: &Dfa, kinds: &mut [&mut dyn Labels]) -> Graph {
@@ -92,10 +115,18 @@ fn label_states(dfa: &Dfa, kinds: &mut [&mut dyn Labels]) -> Graph {
         for state in dfa.states_of(root) {
             let witness = || {
                 let path = dfa.witness(state);
-                if path.is_empty() { Vec::new() } else { vec![path] }
+                if path.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![path]
+                }
             };
             let label = labels.label(&[dfa.accept(state)], &witness);
-            graph.push(label, dfa.states[state as usize].default, dfa.entries(state));
+            graph.push(
+                label,
+                dfa.states[state as usize].default,
+                dfa.entries(state),
+            );
         }
     }
     graph

@@ -42,11 +42,7 @@ impl Table {
 
     /// Minimises `graph` and keeps what `starts` lead to; they are renumbered in place. States that
     /// follow one another lie together, so that a walk stays in few cache lines.
-    pub(super) fn build(
-        mut graph: Graph,
-        class_of: &[u8; 256],
-        starts: &mut [u32],
-    ) -> Table {
+    pub(super) fn build(mut graph: Graph, class_of: &[u8; 256], starts: &mut [u32]) -> Table {
         let block_of = minimise::blocks(&mut graph);
         let blocks = block_of.iter().max().map_or(0, |&block| block as usize + 1);
         let mut member = vec![usize::MAX; blocks];
@@ -54,7 +50,11 @@ impl Table {
             member[block as usize] = state;
         }
         let order = preorder(&graph, &block_of, &member, starts);
-        let rows = Rows { graph: &graph, block_of: &block_of, order: &order };
+        let rows = Rows {
+            graph: &graph,
+            block_of: &block_of,
+            order: &order,
+        };
         let columns = rows.columns();
         let classes: Vec<u8> = distinct(&columns);
         let next = order
@@ -76,7 +76,11 @@ impl Table {
         Table {
             column_of,
             columns: classes.len(),
-            labels: order.blocks.iter().map(|block| graph.labels[member[*block as usize]]).collect(),
+            labels: order
+                .blocks
+                .iter()
+                .map(|block| graph.labels[member[*block as usize]])
+                .collect(),
             next,
         }
     }
@@ -91,13 +95,11 @@ struct Order {
 
 const NO_ROW: u32 = u32::MAX;
 
-fn preorder(
-    graph: &Graph,
-    block_of: &[u32],
-    member: &[usize],
-    starts: &[u32],
-) -> Order {
-    let mut order = Order { blocks: Vec::new(), number: vec![NO_ROW; member.len()] };
+fn preorder(graph: &Graph, block_of: &[u32], member: &[usize], starts: &[u32]) -> Order {
+    let mut order = Order {
+        blocks: Vec::new(),
+        number: vec![NO_ROW; member.len()],
+    };
     let mut stack: Vec<u32> = starts.iter().rev().map(|&s| block_of[s as usize]).collect();
     while let Some(block) = stack.pop() {
         if order.number[block as usize] != NO_ROW {

@@ -1,18 +1,32 @@
 //! Random policies, processes and objects from a small vocabulary, so that they meet often.
+//!
+//! Also compiled into `tests/kernel`: whoever includes this file has `tyr` in scope.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use super::*;
+use super::tyr::model::action::Action;
+use super::tyr::model::resource::{Protocol, Resource};
+use super::tyr::model::verdict::{Mode, Severity, Verdict};
+use super::tyr::policy::compile::{Alias, Superblock};
+use super::tyr::policy::condition::Condition;
+use super::tyr::policy::fact::Fact;
+use super::tyr::policy::moment::Moment;
+use super::tyr::policy::network::{AddressMatch, parse_cidr};
+use super::tyr::policy::pattern::Pattern;
+use super::tyr::policy::principal::Principal;
+use super::tyr::policy::rule::{Effective, Match, Policy, Rule};
 
 /// A xorshift generator: the same seed gives the same test everywhere.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 const NAMES: [&str; 6] = ["a", "b", "ab", ".x", "abc", "c"];
 const TYPES: [&str; 3] = ["codex", "cursor", "aider"];
 const EXES: [&str; 5] = ["/bin/a", "/bin/b", "/usr/bin/a", "/opt/x/a", "/c"];
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         (0..8).for_each(|_| {
             random.next();
@@ -27,7 +41,7 @@ impl Random {
         self.0
     }
 
-    pub(super) fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.next() >> 11).unwrap_or(0) % count
     }
 
@@ -35,11 +49,11 @@ impl Random {
         self.below(count) == 0
     }
 
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.below(list.len())]
     }
 
-    pub(super) fn path(&mut self) -> Vec<u8> {
+    pub(crate) fn path(&mut self) -> Vec<u8> {
         if self.one_in(40) {
             return b"/".to_vec();
         }
@@ -50,19 +64,6 @@ impl Random {
             if self.one_in(20) {
                 path.push(0xff);
             }
-        }
-        path
-    }
-
-    pub(super) fn signature_path(&mut self) -> Vec<u8> {
-        const PARTS: [&str; 12] = [
-            "site-packages", "dist-packages", "aider", "langgraph", "mcp", "server", "bin", "codex",
-            "node", "python3.11", "agents", "__init__.py",
-        ];
-        let mut path = Vec::new();
-        for _ in 0..=self.below(6) {
-            path.push(b'/');
-            path.extend(self.pick(&PARTS).bytes());
         }
         path
     }
@@ -99,7 +100,10 @@ impl Random {
                 "resource.path != \"/a\" && principal.user == \"ann\"",
             ]);
         } else {
-            choices.extend(["resource.address == \"10.0.0.1\"", "resource.address != \"::1\""]);
+            choices.extend([
+                "resource.address == \"10.0.0.1\"",
+                "resource.address != \"::1\"",
+            ]);
         }
         let text = self.pick(&choices);
         Some(Condition::parse(text, action).unwrap())
@@ -107,15 +111,31 @@ impl Random {
 
     fn networks(&mut self) -> Vec<ipnet::IpNet> {
         const NETWORKS: [&str; 12] = [
-            "10.0.0.0/8", "10.0.0.0/30", "10.0.0.1", "0.0.0.0/0", "::/0", "::1", "127.0.0.0/8",
-            "0.0.0.0", "fc00::/7", "fc00::1", "10.128.0.0/9", "::",
+            "10.0.0.0/8",
+            "10.0.0.0/30",
+            "10.0.0.1",
+            "0.0.0.0/0",
+            "::/0",
+            "::1",
+            "127.0.0.0/8",
+            "0.0.0.0",
+            "fc00::/7",
+            "fc00::1",
+            "10.128.0.0/9",
+            "::",
         ];
-        (0..self.below(3)).map(|_| parse_cidr(self.pick(&NETWORKS)).unwrap()).collect()
+        (0..self.below(3))
+            .map(|_| parse_cidr(self.pick(&NETWORKS)).unwrap())
+            .collect()
     }
 
     fn rule(&mut self, name: usize) -> Rule {
-        let action =
-            [Action::FileRead, Action::FileWrite, Action::Exec, Action::NetConnect][self.below(4)];
+        let action = [
+            Action::FileRead,
+            Action::FileWrite,
+            Action::Exec,
+            Action::NetConnect,
+        ][self.below(4)];
         let verdict = [Verdict::Allow, Verdict::Deny, Verdict::Alert][self.below(3)];
         let matches = if action == Action::NetConnect {
             Match::Address(AddressMatch::new(verdict, self.networks(), self.networks()))
@@ -124,12 +144,17 @@ impl Random {
         };
         let binaries = if self.one_in(4) {
             let globs = ["/bin/a", "/bin/*", "a", "/usr/**"];
-            (0..=self.below(2)).map(|_| Pattern::parse(self.pick(&globs)).unwrap()).collect()
+            (0..=self.below(2))
+                .map(|_| Pattern::parse(self.pick(&globs)).unwrap())
+                .collect()
         } else {
             Vec::new()
         };
-        let agent_types =
-            if self.one_in(4) { vec![self.pick(&TYPES).to_owned()] } else { Vec::new() };
+        let agent_types = if self.one_in(4) {
+            vec![self.pick(&TYPES).to_owned()]
+        } else {
+            Vec::new()
+        };
         Rule {
             name: format!("r{name}"),
             action,
@@ -138,21 +163,41 @@ impl Random {
             binaries,
             agent_types,
             matches,
-            condition: if self.one_in(3) { self.condition(action) } else { None },
+            condition: if self.one_in(3) {
+                self.condition(action)
+            } else {
+                None
+            },
             line: 0,
         }
     }
 
-    pub(super) fn policies(&mut self) -> Vec<Effective> {
+    pub(crate) fn policies(&mut self) -> Vec<Effective> {
         (0..=self.below(3))
             .map(|index| {
-                let mode = if self.one_in(4) { Mode::Monitor } else { Mode::Enforce };
+                let mode = if self.one_in(4) {
+                    Mode::Monitor
+                } else {
+                    Mode::Enforce
+                };
                 let rules = (0..self.below(12)).map(|index| self.rule(index)).collect();
-                let mut effective = policy(&format!("p{}", 9 - index), mode, rules);
-                if self.one_in(5) {
-                    effective.agent_types = vec![self.pick(&TYPES).to_owned()];
+                let policy = Policy {
+                    name: format!("p{}", 9 - index),
+                    description: String::new(),
+                    labels: BTreeMap::new(),
+                    rules,
+                };
+                let agent_types = if self.one_in(5) {
+                    vec![self.pick(&TYPES).to_owned()]
+                } else {
+                    Vec::new()
+                };
+                Effective {
+                    policy: Arc::new(policy),
+                    version: 1,
+                    mode,
+                    agent_types,
                 }
-                effective
             })
             .collect()
     }
@@ -168,11 +213,12 @@ impl Random {
         }
     }
 
-    pub(super) fn principal(&mut self) -> Principal {
-        let types: Vec<Vec<String>> = [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
-            .iter()
-            .map(|types| types.iter().map(|&name| name.to_owned()).collect())
-            .collect();
+    pub(crate) fn principal(&mut self) -> Principal {
+        let types: Vec<Vec<String>> =
+            [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
+                .iter()
+                .map(|types| types.iter().map(|&name| name.to_owned()).collect())
+                .collect();
         Principal {
             agent_types: self.fact(&types),
             user: self.fact(&["ann".to_owned(), "bob".to_owned()]),
@@ -183,31 +229,41 @@ impl Random {
         }
     }
 
-    pub(super) fn exe(&mut self) -> Fact<Vec<u8>> {
+    pub(crate) fn exe(&mut self) -> Fact<Vec<u8>> {
         let exe = self.pick(&EXES).as_bytes().to_vec();
         self.fact(&[exe])
     }
 
-    pub(super) fn moment(&mut self) -> Option<Moment> {
+    pub(crate) fn moment(&mut self) -> Option<Moment> {
         let hour = i8::try_from(self.below(24)).unwrap_or(0);
         let moment = Moment::from_civil(jiff::civil::date(2026, 11, 16).at(hour, 0, 0, 0));
         if self.one_in(4) { None } else { Some(moment) }
     }
 
-    pub(super) fn superblocks(&mut self) -> Vec<Superblock> {
+    pub(crate) fn superblocks(&mut self) -> Vec<Superblock> {
         (1..=3)
             .map(|dev| {
                 let aliases = (0..=self.below(3)).map(|_| {
-                    let root = if self.one_in(2) { b"/".to_vec() } else { self.path() };
-                    Alias { root, mount_point: self.path() }
+                    let root = if self.one_in(2) {
+                        b"/".to_vec()
+                    } else {
+                        self.path()
+                    };
+                    Alias {
+                        root,
+                        mount_point: self.path(),
+                    }
                 });
-                Superblock { dev, aliases: aliases.collect() }
+                Superblock {
+                    dev,
+                    aliases: aliases.collect(),
+                }
             })
             .collect()
     }
 
     /// An object as the evaluator sees it, and as the kernel does: file system and path inside.
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         superblocks: &[Superblock],
     ) -> (Action, Resource, Option<u32>, Vec<u8>) {
@@ -220,7 +276,11 @@ impl Random {
                 4 => Ipv6Addr::from_bits(self.below(3) as u128).into(),
                 _ => Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 1).into(),
             };
-            let resource = Resource::Address { ip, port: 80, protocol: Protocol::Udp };
+            let resource = Resource::Address {
+                ip,
+                port: 80,
+                protocol: Protocol::Udp,
+            };
             return (Action::NetConnect, resource, None, Vec::new());
         }
         let action = [Action::FileRead, Action::FileWrite, Action::Exec][self.below(3)];
@@ -232,13 +292,24 @@ impl Random {
         let inside = if self.one_in(2) {
             let root = &superblock.aliases[self.below(superblock.aliases.len())].root;
             let root = root.strip_suffix(b"/").unwrap_or(root);
-            if self.one_in(8) { root.to_vec() } else { [root, &path[..]].concat() }
+            if self.one_in(8) || path == b"/" {
+                root.to_vec()
+            } else {
+                [root, &path[..]].concat()
+            }
         } else {
             path
         };
-        let paths: Vec<Vec<u8>> =
-            superblock.aliases.iter().filter_map(|alias| alias.host_path(&inside)).collect();
-        let resource = if paths.is_empty() { Resource::Unknown } else { Resource::Paths(paths) };
+        let paths: Vec<Vec<u8>> = superblock
+            .aliases
+            .iter()
+            .filter_map(|alias| alias.host_path(&inside))
+            .collect();
+        let resource = if paths.is_empty() {
+            Resource::Unknown
+        } else {
+            Resource::Paths(paths)
+        };
         (action, resource, Some(superblock.dev), inside)
     }
 }
