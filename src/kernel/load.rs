@@ -158,6 +158,7 @@ impl Attached {
 
 /// What libbpf would print goes to the log; errors carry what matters.
 fn quiet_libbpf() {
+    #[expect(clippy::needless_pass_by_value, reason = "libbpf-rs wants this signature")]
     fn log(_: PrintLevel, text: String) {
         tracing::debug!(target: "libbpf", "{}", text.trim_end());
     }
