@@ -4,8 +4,8 @@
 //! `abi.rs` with the named numbers of `bpf/include/image.h` and `bpf/include/event.h`.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -54,8 +54,12 @@ fn generate_numbers(include: &Path) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     for header in ["event.h", "image.h"] {
         for line in fs::read_to_string(include.join(header))?.lines() {
-            let Some((name, rest)) = line.trim().split_once(" = ") else { continue };
-            let Some((value, _)) = rest.split_once(',') else { continue };
+            let Some((name, rest)) = line.trim().split_once(" = ") else {
+                continue;
+            };
+            let Some((value, _)) = rest.split_once(',') else {
+                continue;
+            };
             if name.starts_with("TYR_") && name.bytes().all(is_name) {
                 writeln!(text, "pub const {name}: u32 = {value};")?;
             }

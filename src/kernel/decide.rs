@@ -1,6 +1,7 @@
 //! The kernel's decision without a hook: questions under `BPF_PROG_TEST_RUN`, answered by the code
 //! that the LSM programs include. Needs root and attaches to nothing.
 
+mod requests;
 pub(crate) mod skel;
 
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use super::image::{Pages, cell_of_word};
 use crate::model::action::Action;
 use crate::model::resource::Protocol;
 use crate::policy::compile::{Cell, Compiled, Target};
+pub use requests::{RequestError, decide_requests};
 use skel::{tyr_answer, tyr_decide_context, tyr_endpoint, tyr_question};
 
 /// `TYR_QUESTIONS_MAX` of the program.
@@ -61,10 +63,19 @@ impl DecideEngine {
     /// The process may not load programs, or the kernel refuses them.
     pub fn new() -> Result<DecideEngine, Error> {
         let mut builder = ObjectBuilder::default();
-        let builder = builder.name("tyr_decide").map_err(Error::bpf("name the programs"))?;
-        let open = builder.open_memory(skel::OBJECT).map_err(Error::bpf("open the programs"))?;
-        let object = open.load().map_err(Error::bpf("load the decision programs"))?;
-        Ok(DecideEngine { object, generation: 0 })
+        let builder = builder
+            .name("tyr_decide")
+            .map_err(Error::bpf("name the programs"))?;
+        let open = builder
+            .open_memory(skel::OBJECT)
+            .map_err(Error::bpf("open the programs"))?;
+        let object = open
+            .load()
+            .map_err(Error::bpf("load the decision programs"))?;
+        Ok(DecideEngine {
+            object,
+            generation: 0,
+        })
     }
 
     /// Puts tables in force as the next generation, which is returned.
@@ -92,16 +103,22 @@ impl DecideEngine {
             for (index, question) in (0u32..).zip(batch) {
                 self.write(index, question)?;
             }
-            let mut context = tyr_decide_context { count: batch.len() as u32 };
+            let mut context = tyr_decide_context {
+                count: batch.len() as u32,
+            };
             let input = ProgramInput {
                 // SAFETY: `Plain`: one word.
                 context_in: Some(unsafe { plain::as_mut_bytes(&mut context) }),
                 ..ProgramInput::default()
             };
             let program = self.program("decide")?;
-            let output = program.test_run(input).map_err(Error::bpf("run the decision program"))?;
+            let output = program
+                .test_run(input)
+                .map_err(Error::bpf("run the decision program"))?;
             if output.return_value != 0 {
-                return Err(Error::Image("the decision program stopped early".to_owned()));
+                return Err(Error::Image(
+                    "the decision program stopped early".to_owned(),
+                ));
             }
             for index in 0..batch.len() as u32 {
                 answers.push(self.read(index)?);
@@ -129,8 +146,15 @@ impl DecideEngine {
     }
 
     fn run_packet(&mut self, name: &str, repeat: u32) -> Result<Duration, Error> {
-        let input = ProgramInput { data_in: Some(&PACKET), repeat, ..ProgramInput::default() };
-        let output = self.program(name)?.test_run(input).map_err(Error::bpf("time a decision"))?;
+        let input = ProgramInput {
+            data_in: Some(&PACKET),
+            repeat,
+            ..ProgramInput::default()
+        };
+        let output = self
+            .program(name)?
+            .test_run(input)
+            .map_err(Error::bpf("time a decision"))?;
         if output.return_value != 0 {
             return Err(Error::Image("the timed decision found a fault".to_owned()));
         }
@@ -138,12 +162,18 @@ impl DecideEngine {
     }
 
     fn map(&self, name: &str) -> Result<libbpf_rs::Map<'_>, Error> {
-        let found = self.object.maps().find(|map| map.name().to_str() == Some(name));
+        let found = self
+            .object
+            .maps()
+            .find(|map| map.name().to_str() == Some(name));
         found.ok_or_else(|| Error::Missing(format!("map {name}")))
     }
 
     fn program(&mut self, name: &str) -> Result<libbpf_rs::ProgramMut<'_>, Error> {
-        let found = self.object.progs_mut().find(|program| program.name().to_str() == Some(name));
+        let found = self
+            .object
+            .progs_mut()
+            .find(|program| program.name().to_str() == Some(name));
         found.ok_or_else(|| Error::Missing(format!("program {name}")))
     }
 
@@ -199,13 +229,18 @@ fn place(target: Target<'_>, buffer: &mut [u8]) -> (u32, u32) {
         Target::Inside(dev, path) => (dev, path),
         Target::Address { .. } | Target::Unknown => return (0, TOO_LONG),
     };
-    let Some(start) = buffer.get_mut(..path.len()) else { return (dev, TOO_LONG) };
+    let Some(start) = buffer.get_mut(..path.len()) else {
+        return (dev, TOO_LONG);
+    };
     start.copy_from_slice(path);
     (dev, path.len() as u32)
 }
 
 fn endpoint(ip: IpAddr, port: u16, protocol: Protocol) -> tyr_endpoint {
-    let mut found = tyr_endpoint { port, ..tyr_endpoint::default() };
+    let mut found = tyr_endpoint {
+        port,
+        ..tyr_endpoint::default()
+    };
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
             found.address[..4].copy_from_slice(&ip.octets());

@@ -71,7 +71,11 @@ impl Pages {
             *place.ok_or_else(|| Error::Image(format!("agent type {number} is too large")))? = slot;
         }
         for (&dev, starts) in &compiled.superblock_starts {
-            insert(&mut header.superblock, dev, starts.map(|state| path[state as usize]))?;
+            insert(
+                &mut header.superblock,
+                dev,
+                starts.map(|state| path[state as usize]),
+            )?;
         }
         // SAFETY: `Plain` above: the header is words without padding.
         let bytes = unsafe { plain::as_bytes(&header) };
@@ -131,7 +135,11 @@ impl Pages {
             let page = word(first_page + state as usize / per_page);
             let offset = word(state as usize % per_page * row_words);
             debug_assert!(offset <= TYR_STATE_OFFSET_MASK);
-            let flag = if table.is_absorbing(state) { TYR_STATE_ABSORBING } else { 0 };
+            let flag = if table.is_absorbing(state) {
+                TYR_STATE_ABSORBING
+            } else {
+                0
+            };
             flag | page << TYR_STATE_PAGE_SHIFT | offset
         };
         let addresses: Vec<u32> = (0..word(states)).map(address).collect();
@@ -173,7 +181,9 @@ fn insert(
             return Ok(());
         }
     }
-    Err(Error::Image("more mounted file systems than the image has room for".to_owned()))
+    Err(Error::Image(
+        "more mounted file systems than the image has room for".to_owned(),
+    ))
 }
 
 /// A cell as the kernel reads it.

@@ -1,4 +1,5 @@
 //! Tests that need no root and no kernel support; some start a private PostgreSQL.
 
+mod daemon;
 mod policy;
 mod tidy;

@@ -9,7 +9,7 @@ use super::nfa::{Loop, Nfa, Node, Reach};
 
 /// Most states before minimisation, mounts included. A policy of ten thousand ordinary rules
 /// needs about a tenth; what needs more has wildcards that multiply.
-pub const STATES_MAX: usize = 2_000_000;
+pub const STATES_MAX: usize = 1_000_000;
 
 /// The state that nothing leads out of and in which nothing matched.
 pub(super) const DEAD: u32 = 0;

@@ -327,12 +327,23 @@ fn the_signatures_are_in_the_automaton() {
     .map(|path| path.as_bytes().to_vec())
     .to_vec();
     const PARTS: [&str; 12] = [
-        "site-packages", "dist-packages", "aider", "langgraph", "mcp", "server", "bin", "codex",
-        "node", "python3.11", "agents", "__init__.py",
+        "site-packages",
+        "dist-packages",
+        "aider",
+        "langgraph",
+        "mcp",
+        "server",
+        "bin",
+        "codex",
+        "node",
+        "python3.11",
+        "agents",
+        "__init__.py",
     ];
     for _ in 0..2_000 {
-        let path: Vec<String> =
-            (0..=random.below(6)).map(|_| format!("/{}", random.pick(&PARTS))).collect();
+        let path: Vec<String> = (0..=random.below(6))
+            .map(|_| format!("/{}", random.pick(&PARTS)))
+            .collect();
         paths.push(path.concat().into_bytes());
     }
     for path in paths {

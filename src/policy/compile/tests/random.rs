@@ -19,14 +19,14 @@ use super::tyr::policy::principal::Principal;
 use super::tyr::policy::rule::{Effective, Match, Policy, Rule};
 
 /// A xorshift generator: the same seed gives the same test everywhere.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 const NAMES: [&str; 6] = ["a", "b", "ab", ".x", "abc", "c"];
 const TYPES: [&str; 3] = ["codex", "cursor", "aider"];
 const EXES: [&str; 5] = ["/bin/a", "/bin/b", "/usr/bin/a", "/opt/x/a", "/c"];
 
 impl Random {
-    pub fn new(seed: u64) -> Random {
+    pub(crate) fn new(seed: u64) -> Random {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         (0..8).for_each(|_| {
             random.next();
@@ -41,7 +41,7 @@ impl Random {
         self.0
     }
 
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.next() >> 11).unwrap_or(0) % count
     }
 
@@ -49,11 +49,11 @@ impl Random {
         self.below(count) == 0
     }
 
-    pub fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.below(list.len())]
     }
 
-    pub fn path(&mut self) -> Vec<u8> {
+    pub(crate) fn path(&mut self) -> Vec<u8> {
         if self.one_in(40) {
             return b"/".to_vec();
         }
@@ -172,7 +172,7 @@ impl Random {
         }
     }
 
-    pub fn policies(&mut self) -> Vec<Effective> {
+    pub(crate) fn policies(&mut self) -> Vec<Effective> {
         (0..=self.below(3))
             .map(|index| {
                 let mode = if self.one_in(4) {
@@ -187,9 +187,17 @@ impl Random {
                     labels: BTreeMap::new(),
                     rules,
                 };
-                let agent_types =
-                    if self.one_in(5) { vec![self.pick(&TYPES).to_owned()] } else { Vec::new() };
-                Effective { policy: Arc::new(policy), version: 1, mode, agent_types }
+                let agent_types = if self.one_in(5) {
+                    vec![self.pick(&TYPES).to_owned()]
+                } else {
+                    Vec::new()
+                };
+                Effective {
+                    policy: Arc::new(policy),
+                    version: 1,
+                    mode,
+                    agent_types,
+                }
             })
             .collect()
     }
@@ -205,7 +213,7 @@ impl Random {
         }
     }
 
-    pub fn principal(&mut self) -> Principal {
+    pub(crate) fn principal(&mut self) -> Principal {
         let types: Vec<Vec<String>> =
             [&["codex"][..], &["cursor"], &["aider", "codex"], &["goose"]]
                 .iter()
@@ -221,18 +229,18 @@ impl Random {
         }
     }
 
-    pub fn exe(&mut self) -> Fact<Vec<u8>> {
+    pub(crate) fn exe(&mut self) -> Fact<Vec<u8>> {
         let exe = self.pick(&EXES).as_bytes().to_vec();
         self.fact(&[exe])
     }
 
-    pub fn moment(&mut self) -> Option<Moment> {
+    pub(crate) fn moment(&mut self) -> Option<Moment> {
         let hour = i8::try_from(self.below(24)).unwrap_or(0);
         let moment = Moment::from_civil(jiff::civil::date(2026, 11, 16).at(hour, 0, 0, 0));
         if self.one_in(4) { None } else { Some(moment) }
     }
 
-    pub fn superblocks(&mut self) -> Vec<Superblock> {
+    pub(crate) fn superblocks(&mut self) -> Vec<Superblock> {
         (1..=3)
             .map(|dev| {
                 let aliases = (0..=self.below(3)).map(|_| {
@@ -255,7 +263,7 @@ impl Random {
     }
 
     /// An object as the evaluator sees it, and as the kernel does: file system and path inside.
-    pub fn object(
+    pub(crate) fn object(
         &mut self,
         superblocks: &[Superblock],
     ) -> (Action, Resource, Option<u32>, Vec<u8>) {

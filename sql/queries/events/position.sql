@@ -1,0 +1,2 @@
+-- Position of the newest event.
+SELECT position FROM event_position

@@ -1,0 +1,2 @@
+-- The newest revision.
+SELECT revision FROM policy_revision

@@ -1,0 +1,49 @@
+use std::path::Path;
+
+use super::{Config, ConfigError, Options};
+
+const PACKAGED: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/etc/server.yaml"));
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("server.yaml"), text)
+}
+
+#[test]
+fn the_packaged_file_says_the_defaults() {
+    assert_eq!(parse(PACKAGED).expect("the packaged file is valid"), Config::default());
+    let uncommented: String = PACKAGED
+        .lines()
+        .filter_map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with([' ', '#'])))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(parse(&uncommented).expect("every default is valid"), Config::default());
+    assert_eq!(uncommented.lines().count(), 11, "every field is shown:\n{uncommented}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let unknown = parse("grpc_lisen: 0.0.0.0:1").expect_err("unknown field").to_string();
+    assert!(unknown.contains("grpc_lisen"), "{unknown}");
+    let wrong = parse("rest_listen: nowhere").expect_err("no address").to_string();
+    assert!(wrong.starts_with("server.yaml is not valid"), "{wrong}");
+    for text in ["events_keep_days: 0", "host_certificate_hours: 9000", "shutdown_grace_s: 601"] {
+        let config = parse(text).expect("the type is right");
+        let message = config.check().expect_err("out of range").to_string();
+        assert!(message.starts_with(text.split(':').next().unwrap_or_default()), "{message}");
+    }
+}
+
+#[test]
+fn flags_overrule_the_file() {
+    let mut config = parse("data_dir: /one\nserver_names: [a]").expect("valid");
+    let options = Options {
+        data_dir: Some("/two".into()),
+        server_name: vec!["b".to_owned()],
+        ..Options::default()
+    };
+    config.overrule(&options);
+    assert_eq!(config.data_dir, Path::new("/two"));
+    assert_eq!(config.all_names()[..2], ["a", "b"]);
+    assert!(config.all_names().contains(&"127.0.0.1".to_owned()));
+}
