@@ -1,9 +1,11 @@
 //! Compiles what is not Rust: `proto/**` into gRPC code, every `bpf/*.bpf.c` into a skeleton.
 //!
-//! Results land in `OUT_DIR`: `tyr.v1.rs`, and `NAME.skel.rs` for `bpf/NAME.bpf.c`.
+//! Results land in `OUT_DIR`: `tyr.v1.rs`; `NAME.o` and `NAME.skel.rs` for `bpf/NAME.bpf.c`; and
+//! `abi.rs` with the named numbers of `bpf/include/image.h` and `bpf/include/event.h`.
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -13,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     generate_messages(Path::new("proto"))?;
     generate_skeletons(Path::new("bpf"))?;
-    Ok(())
+    generate_numbers(Path::new("bpf/include"))
 }
 
 fn generate_messages(root: &Path) -> Result<(), Box<dyn Error>> {
@@ -37,12 +39,39 @@ fn generate_skeletons(root: &Path) -> Result<(), Box<dyn Error>> {
         let name = file.trim_end_matches(".bpf.c");
         SkeletonBuilder::new()
             .source(&source)
+            .obj(out.join(format!("{name}.o")))
             .clang_args(&arguments)
             .reference_obj(true)
             .build_and_generate(out.join(format!("{name}.skel.rs")))
             .map_err(|error| format!("{error:#}"))?;
     }
     Ok(())
+}
+
+/// Skeletons have the types of the shared headers and not their enumerators: lines that read
+/// `NAME = number,`.
+fn generate_numbers(include: &Path) -> Result<(), Box<dyn Error>> {
+    let mut text = String::new();
+    for header in ["event.h", "image.h"] {
+        for line in fs::read_to_string(include.join(header))?.lines() {
+            let Some((name, rest)) = line.trim().split_once(" = ") else {
+                continue;
+            };
+            let Some((value, _)) = rest.split_once(',') else {
+                continue;
+            };
+            if name.starts_with("TYR_") && name.bytes().all(is_name) {
+                writeln!(text, "pub const {name}: u32 = {value};")?;
+            }
+        }
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
+    fs::write(out.join("abi.rs"), text)?;
+    Ok(())
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'
 }
 
 /// The kernel's own headers include `asm/types.h`, which Debian keeps in a folder per

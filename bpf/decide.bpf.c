@@ -84,6 +84,13 @@ static __noinline long label_of(struct tyr_image_ref *ref, __u32 kind, struct su
 	return tyr_walk_path(ref, start, subject->path, 0, subject->length);
 }
 
+/* Not inlined: its argument is how the header's type gets into the skeleton. */
+static __noinline __u32 unknown_class(const struct tyr_image_header *header, __u64 action)
+{
+	tyr_opaque(action);
+	return action < TYR_ACTIONS ? header->unknown_class[action] : 0;
+}
+
 static __always_inline long class_of(struct tyr_image_ref *ref, struct tyr_question *question)
 {
 	struct subject path = { question->path, question->dev, question->path_length, 0 };
@@ -95,8 +102,8 @@ static __always_inline long class_of(struct tyr_image_ref *ref, struct tyr_quest
 	if (action == TYR_ACTION_NET_CONNECT)
 		return tyr_net_class(ref, &question->endpoint);
 	if (action == TYR_ACTION_TLS_CONNECT)
-		return ref->header->unknown_class[TYR_ACTION_TLS_CONNECT];
-	path.unknown = ref->header->unknown_class[action];
+		return unknown_class(ref->header, action);
+	path.unknown = unknown_class(ref->header, action);
 	return label_of(ref, action, &path);
 }
 

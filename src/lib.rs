@@ -3,6 +3,7 @@
 //!
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
+pub mod kernel;
 pub mod model;
 pub mod policy;
 pub mod wire;

@@ -6,7 +6,7 @@
 pub mod problem;
 pub mod rule;
 
-pub mod agent_types;
+mod agent_types;
 pub mod condition;
 pub mod document;
 mod fields;
@@ -23,6 +23,9 @@ pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;
+pub mod signatures;
+
+pub mod compile;
 
 pub mod answer;
 pub mod check;

@@ -12,6 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd -P)
 cache=$(realpath -m "${TYR_CACHE:-$root/.cache}")
 python=/usr/bin/python3
 virtme_ng=1.42
+cargo_deny=0.20.2
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -86,13 +87,13 @@ step_check() {
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
     packages iproute2
     if ! command -v cargo-deny >/dev/null; then
-        say "building cargo-deny"
-        cargo install --quiet --locked cargo-deny
+        say "building cargo-deny $cargo_deny"
+        cargo install --quiet --locked "cargo-deny@$cargo_deny"
     fi
 }
 
 step_vm() {
-    packages bpftool busybox-static iproute2 kmod python3-venv qemu-system-x86 xz-utils
+    packages bpftool busybox-static file iproute2 kmod python3-venv qemu-system-x86 xz-utils
     once virtme-ng "$virtme_ng $python" install_virtme_ng
     install_kernel 6.1 linux-image-amd64
     install_kernel 6.12 linux-image-6.12-amd64

@@ -50,6 +50,7 @@ kernel_suite() {
 # Builds here what runs there, then boots once.
 vm_suite() {
     local binary
+    cargo build --locked || return
     binary=$(cargo test --locked --no-run --test vm --message-format=json-render-diagnostics |
         /usr/bin/python3 -c '
 import json, sys

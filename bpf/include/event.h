@@ -9,24 +9,34 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
+	TYR_EVENT_ABI = 1,		/* raised when this header changes meaning */
+	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
+	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
 };
 
-/* Kept in task storage on every thread of an agent or of an interpreter that may become one. */
+/*
+ * Kept in task storage on every thread of an agent, and of an interpreter that may become one.
+ *
+ * An interpreter gets the number of a session that does not exist yet, its `candidate`. Its
+ * children inherit both numbers. The first file of a framework that one of them opens makes the
+ * entry in `sessions`, and with it all of them change at once; until then `session`, if there is
+ * one, governs them.
+ */
 struct tyr_task {
-	__u64 session;			/* never 0 */
+	__u64 session;			/* 0: not in an agent */
+	__u64 candidate;		/* 0: none */
 	__u64 exec_boot_ns;		/* when this program image started */
 	__u32 flags;			/* TYR_TASK_* */
 	__u32 generation;		/* image for which exe_class holds */
 	__u32 exe_class;
 	__u32 exe_dev;			/* super_block.s_dev of the executable */
 	__u64 exe_ino;
-	__u32 pending_type;		/* set between bprm_check_security and bprm_committed_creds */
-	__u16 exe_len;			/* 0: not known */
-	__u16 reserved;
+	__u32 exe_len;			/* 0: not known */
+	__u32 reserved;
 	__u8 exe[TYR_EXE_MAX];		/* path inside its file system, no NUL */
 };
 
@@ -34,11 +44,12 @@ enum tyr_task_flags {
 	TYR_TASK_INTERPRETER = 1,	/* files it opens may make the session an agent */
 	TYR_TASK_EXE_TOO_LONG = 2,
 	TYR_TASK_EXE_UNSETTLED = 4,	/* memfd, unlinked, or a file system the image does not list */
+	TYR_TASK_AGENT = 8,		/* governed even when `sessions` has no room for its entry */
+	TYR_TASK_LOADER = 16,		/* runs the dynamic loader: what it maps to execute is exec'd */
 };
 
 /*
- * One agent session, by tyr_task.session. An interpreter's session has no entry until a
- * signature matches. User space refines the slot for the image in force and, before a swap, for
+ * One agent session, by its number. A candidate has no entry until a signature matches. User space refines the slot for the image in force and, before a swap, for
  * the next one; an image that neither entry names uses type_slot of every type.
  */
 struct tyr_session {
@@ -54,10 +65,12 @@ struct tyr_session {
 };
 
 enum tyr_event_kind {
-	TYR_EVENT_OPERATION = 1,	/* a decision: struct tyr_operation, then path bytes, then exe bytes */
+	/* A decision: struct tyr_operation, then path bytes, then exe bytes. */
+	TYR_EVENT_OPERATION = 1,
+	/* The others: struct tyr_process, then path bytes. */
 	TYR_EVENT_AGENT_STARTED = 2,	/* a session got an entry; path: the file that showed it */
 	TYR_EVENT_PROCESS_EXECED = 3,	/* a process of a session runs a new program; path: the program */
-	TYR_EVENT_PROCESS_EXITED = 4,	/* last thread of a process of a session */
+	TYR_EVENT_PROCESS_EXITED = 4,	/* last thread of a process of a session; path: its program */
 };
 
 /* Why the verdict is what it is. */
@@ -67,6 +80,7 @@ enum tyr_reason {
 	TYR_REASON_TOO_LONG = 2,	/* the path does not fit TYR_PATH_MAX */
 	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
 	TYR_REASON_SELF = 4,		/* Tyr protects itself */
+	TYR_REASON_MOVED = 5,		/* the new name lies under other rules than the old one */
 };
 
 struct tyr_event_header {
@@ -106,6 +120,15 @@ struct tyr_operation {
 	__u16 reserved[3];
 };
 
+struct tyr_process {
+	struct tyr_event_header header;
+	__u32 agent_type;		/* of the session's innermost agent; 0: not known */
+	__u32 dev;			/* file system of the path */
+	__u64 ino;
+	__u32 flags;			/* TYR_TASK_* */
+	__u32 path_len;			/* 0 when it is longer than TYR_EXE_MAX */
+};
+
 enum tyr_hook {
 	TYR_HOOK_FILE_OPEN = 1,
 	TYR_HOOK_BPRM_CHECK = 2,
@@ -136,15 +159,38 @@ enum tyr_counter {
 	TYR_COUNT_EVENTS = 2,		/* records put into the ring buffer */
 	TYR_COUNT_EVENTS_LOST = 3,	/* ring buffer full */
 	TYR_COUNT_FAULTS = 4,		/* helper failed; denied for governed tasks */
-	TYR_COUNT_STORAGE_FAILED = 5,	/* task storage could not be made: the fork or exec was refused */
+	TYR_COUNT_STORAGE_FAILED = 5,	/* task storage could not be made; for an agent's task the fork
+					 * or exec was refused */
 	TYR_COUNT_SESSIONS_FULL = 6,	/* session table full; the unknown slot is used */
 	TYR_COUNT_PATH_UNSETTLED = 7,
 	TYR_COUNT_PATH_TOO_LONG = 8,
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
-	TYR_COUNTERS = 10,
+	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
+	TYR_COUNTERS = 11,
+};
+
+/* The one entry of `config`, written before the programs are attached. */
+struct tyr_config {
+	__u64 scope_cgroup;		/* cgroup id; agents are only recognised below it. 0: everywhere */
+	__u32 scope_level;		/* depth of that cgroup in the hierarchy, the root is 0 */
+	__u32 abi;			/* TYR_EVENT_ABI of the programs that use these maps */
+	__u64 build;			/* fingerprint of the object that was loaded last */
+};
+
+/* What the iterator over live tasks writes, one for each thread that carries an identity. */
+struct tyr_live {
+	__u64 session;
+	__u64 candidate;
+	__u32 tgid;
+	__u32 tid;
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
+_Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
+_Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
+_Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
+_Static_assert(sizeof(struct tyr_live) == 24, "read by user space");
+_Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_operation) == 88 + 32 + 8 + 16 + 16, "no padding that the kernel would leak");
 
 #endif

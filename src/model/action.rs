@@ -18,8 +18,13 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 5] =
-        [Action::FileRead, Action::FileWrite, Action::Exec, Action::NetConnect, Action::TlsConnect];
+    pub const ALL: [Action; 5] = [
+        Action::FileRead,
+        Action::FileWrite,
+        Action::Exec,
+        Action::NetConnect,
+        Action::TlsConnect,
+    ];
 
     /// The name used in policies, events and on the command line.
     pub fn name(self) -> &'static str {

@@ -62,14 +62,25 @@ pub struct AgentRef {
 pub enum Body {
     Operation(Operation),
     /// A session was recognised.
-    AgentStarted { evidence: String },
+    AgentStarted {
+        evidence: String,
+    },
     AgentEnded,
     /// Records are missing: `count` of them between this event and the one before it.
-    Lost { cause: String, count: u64 },
+    Lost {
+        cause: String,
+        count: u64,
+    },
     /// The set of policies in force changed.
-    PolicyApplied { generation: u32, policies: Vec<String>, limits: Vec<String> },
+    PolicyApplied {
+        generation: u32,
+        policies: Vec<String>,
+        limits: Vec<String>,
+    },
     /// Something an operator should know about the host.
-    Alarm { message: String },
+    Alarm {
+        message: String,
+    },
 }
 
 /// One decided operation.

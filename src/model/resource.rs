@@ -9,7 +9,11 @@ pub enum Resource {
     /// A pattern matches when it matches one of them. Never empty.
     Paths(Vec<Vec<u8>>),
     /// The other end of a connection. IPv4-mapped addresses are already IPv4.
-    Address { ip: IpAddr, port: u16, protocol: Protocol },
+    Address {
+        ip: IpAddr,
+        port: u16,
+        protocol: Protocol,
+    },
     /// A handshake; `None` is one without a readable name (no SNI, encrypted, QUIC).
     /// Lower case, no trailing dot.
     ServerName(Option<String>),

@@ -1,49 +1,25 @@
-//! Agent types that a policy may name.
+//! Agent types that a policy may name: the ids of signatures.
+
+use std::sync::LazyLock;
 
 use super::nearest;
+use super::signatures::Signatures;
 
-/// Ids of the signatures that Tyr ships. Operators add their own.
-pub const BUILT_IN: [&str; 27] = [
-    "claude-code",
-    "codex",
-    "cursor",
-    "copilot",
-    "gemini-cli",
-    "qwen-code",
-    "opencode",
-    "cline",
-    "droid",
-    "goose",
-    "amp",
-    "pi",
-    "aider",
-    "mini-swe-agent",
-    "open-interpreter",
-    "openhands",
-    "windsurf",
-    "continue",
-    "autogen",
-    "langgraph",
-    "crewai",
-    "openai-agents",
-    "claude-agent-sdk",
-    "pydantic-ai",
-    "smolagents",
-    "mcp-server",
-    "custom",
-];
+static BUILT_IN: LazyLock<Vec<String>> =
+    LazyLock::new(|| Signatures::builtin().ids().map(str::to_owned).collect());
 
-/// Help when `id` is none of `known` (`None`: the built-in ones).
+/// Help when `id` is none of `known`; `None` stands for the built-in signatures.
 pub(super) fn unknown(id: &str, known: Option<&[String]>) -> Option<String> {
-    let known: Vec<&str> = match known {
-        Some(known) => known.iter().map(String::as_str).collect(),
-        None => BUILT_IN.to_vec(),
-    };
+    let known: Vec<&str> = known
+        .unwrap_or(&BUILT_IN)
+        .iter()
+        .map(String::as_str)
+        .collect();
     if known.contains(&id) {
         return None;
     }
     Some(match nearest::nearest(id, &known) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "the rule matches nothing until a signature has this id".to_owned(),
+        None => "nothing is this agent until a signature has the id".to_owned(),
     })
 }

@@ -20,7 +20,10 @@ pub fn check(files: &[File], options: &LoadOptions<'_>) -> Answer {
     for (file, policy) in &policies {
         let count = policy.rules.len();
         let noun = if count == 1 { "rule" } else { "rules" };
-        text.push_str(&format!("{file}: policy `{}`, {count} {noun}: ok\n", policy.name));
+        text.push_str(&format!(
+            "{file}: policy `{}`, {count} {noun}: ok\n",
+            policy.name
+        ));
     }
     let errors = problems.iter().filter(|problem| !problem.warning).count();
     if errors > 0 {
@@ -32,7 +35,11 @@ pub fn check(files: &[File], options: &LoadOptions<'_>) -> Answer {
         .map(|(file, policy)| json!({ "file": file, "name": policy.name, "rules": policy.rules.len() }))
         .collect();
     let json = json!({ "ok": ok, "policies": listed, "problems": problems });
-    Answer { text, json, exit_code: if ok { EXIT_OK } else { EXIT_DATA } }
+    Answer {
+        text,
+        json,
+        exit_code: if ok { EXIT_OK } else { EXIT_DATA },
+    }
 }
 
 /// The policies of the files without errors, and the problems of all. One name in two files is a

@@ -8,6 +8,7 @@ mod atom;
 mod attribute;
 mod facts;
 mod node;
+mod real;
 mod rewrite;
 mod scan;
 mod schema;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use cedar_policy::{Expression, ParseErrors, Policy};
 use miette::Diagnostic;
+use serde_json::Value;
 
 use crate::model::action::Action;
 
@@ -26,7 +28,7 @@ use super::fact::Truth;
 pub use atom::{Atom, LikePart, Subject};
 pub use attribute::{Attribute, Needs, Variable};
 pub use facts::{Facts, Object};
-pub use scan::{CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, CONDITION_TOKENS_MAX};
+pub use scan::{CONDITION_BYTES_MAX, CONDITION_NESTING_MAX, CONDITION_OPERATORS_MAX};
 pub use schema::SCHEMA;
 
 use node::Node;
@@ -35,6 +37,8 @@ use node::Node;
 #[derive(Clone)]
 pub struct Condition {
     text: Arc<str>,
+    /// Cedar's JSON form, rewritten.
+    body: Arc<Value>,
     root: Arc<Node>,
     needs: Arc<Needs>,
     atoms: Arc<[Atom]>,
@@ -76,20 +80,39 @@ impl Condition {
         if !rewrite.errors.is_empty() {
             return Err(rewrite.errors);
         }
-        let mut needs = Needs::default();
-        rewrite::needs(body, &mut needs);
-        let root = Node::build(body).map_err(refused)?;
+        let built = Condition::build(text.into(), body.clone()).map_err(refused)?;
         let rewritten = Policy::from_json(None, json).map_err(|e| refused(e.to_string()))?;
         let errors = schema::check(&rewritten, &original, prefix.len(), &rewrite.labels);
-        if !errors.is_empty() {
-            return Err(errors);
+        if errors.is_empty() {
+            Ok(built)
+        } else {
+            Err(errors)
         }
+    }
+
+    /// From the rewritten form.
+    fn build(text: Arc<str>, body: Value) -> Result<Condition, String> {
+        let mut needs = Needs::default();
+        rewrite::needs(&body, &mut needs);
+        let mut atoms = Vec::new();
+        real::atoms(&body, &mut atoms);
         Ok(Condition {
-            text: text.into(),
-            root: Arc::new(root),
+            text,
+            root: Arc::new(Node::build(&body)?),
             needs: Arc::new(needs),
-            atoms: rewrite.atoms.into(),
+            atoms: atoms.into(),
+            body: Arc::new(body),
         })
+    }
+
+    /// The condition with the real paths that `real` gives for literal paths besides these.
+    pub fn with_real_paths(&self, real: &dyn Fn(&str) -> Vec<String>) -> Condition {
+        let mut body = Value::clone(&self.body);
+        if !real::add_real_paths(&mut body, real) {
+            return self.clone();
+        }
+        // What was built from the same parts before builds again.
+        Condition::build(self.text.clone(), body).unwrap_or_else(|_| self.clone())
     }
 
     /// The expression as its author wrote it.

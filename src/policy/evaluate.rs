@@ -280,4 +280,6 @@ pub fn depends_on_clock(rule: &Rule) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

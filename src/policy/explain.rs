@@ -10,6 +10,7 @@ use crate::model::action::Action;
 use crate::model::resource::Resource;
 use crate::model::verdict::{Mode, Severity, Verdict};
 
+use super::agent_types;
 use super::answer::{Answer, EXIT_DATA, EXIT_OK, EXIT_USAGE, File};
 use super::check::load_all;
 use super::evaluate::{Decision, Fact, Moment, Principal, Request, evaluate};
@@ -73,7 +74,9 @@ pub fn placement(rule: &Rule, features: HostFeatures) -> Placement {
     if rule.action == Action::TlsConnect && !features.tls_capture {
         return Placement::NotEnforced("tls_connect needs --tls-capture");
     }
-    let Some(condition) = &rule.condition else { return Placement::Kernel };
+    let Some(condition) = &rule.condition else {
+        return Placement::Kernel;
+    };
     let needs = condition.needs();
     if needs.time() {
         Placement::AtStartAndClock
@@ -92,15 +95,24 @@ pub fn limits(policies: &[Effective], features: HostFeatures) -> Vec<String> {
         let policy = &effective.policy;
         let mut counts: Vec<(&'static str, usize)> = Vec::new();
         for rule in &policy.rules {
-            let Placement::NotEnforced(reason) = placement(rule, features) else { continue };
+            let Placement::NotEnforced(reason) = placement(rule, features) else {
+                continue;
+            };
             match counts.iter_mut().find(|(other, _)| *other == reason) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((reason, 1)),
             }
         }
         for (reason, count) in counts {
-            let rules = if count == 1 { "1 rule is" } else { &format!("{count} rules are") };
-            lines.push(format!("policy `{}`: {rules} not enforced: {reason}", policy.name));
+            let rules = if count == 1 {
+                "1 rule is"
+            } else {
+                &format!("{count} rules are")
+            };
+            lines.push(format!(
+                "policy `{}`: {rules} not enforced: {reason}",
+                policy.name
+            ));
         }
     }
     lines
@@ -172,7 +184,9 @@ impl Explanation {
         let mut text = format!("verdict:  {}\n", self.verdict);
         match (&self.policy, &self.rule, self.line) {
             (Some(policy), Some(rule), Some(line)) => {
-                text.push_str(&format!("policy:   {policy}\nrule:     {rule} (line {line})\n"));
+                text.push_str(&format!(
+                    "policy:   {policy}\nrule:     {rule} (line {line})\n"
+                ));
             }
             _ => text.push_str("rule:     none matches, which allows\n"),
         }
@@ -227,8 +241,15 @@ pub fn explain_files(
 ) -> Answer {
     let (policies, problems) = load_all(arguments.files, options);
     if problems.iter().any(|problem| !problem.warning) {
-        let text = problems.iter().map(|problem| format!("{problem}\n")).collect();
-        return Answer { text, json: json!({ "problems": problems }), exit_code: EXIT_DATA };
+        let text = problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect();
+        return Answer {
+            text,
+            json: json!({ "problems": problems }),
+            exit_code: EXIT_DATA,
+        };
     }
     let mut policies: Vec<Policy> = policies.into_iter().map(|(_, policy)| policy).collect();
     if let Some(resolver) = resolver {
@@ -240,11 +261,26 @@ pub fn explain_files(
         Ok(request) => request,
         Err(message) => {
             let json = json!({ "error": message });
-            return Answer { text: format!("error: {message}\n"), json, exit_code: EXIT_USAGE };
+            return Answer {
+                text: format!("error: {message}\n"),
+                json,
+                exit_code: EXIT_USAGE,
+            };
         }
     };
     let explanation = explain(&all_enforced(policies), &request, arguments.features);
-    Answer { text: explanation.text(), json: explanation.json(), exit_code: EXIT_OK }
+    let mut text = explanation.text();
+    if let Some(help) = agent_types::unknown(arguments.agent_type, options.agent_types) {
+        let agent_type = arguments.agent_type;
+        text.push_str(&format!(
+            "note:     no signature has the agent type `{agent_type}`: {help}\n"
+        ));
+    }
+    Answer {
+        text,
+        json: explanation.json(),
+        exit_code: EXIT_OK,
+    }
 }
 
 fn request(
@@ -252,7 +288,10 @@ fn request(
     resolver: Option<Resolver<'_>>,
 ) -> Result<Request, String> {
     let said = |error: question::QuestionError| format!("{error}: {}", error.help);
-    let action: Action = arguments.action.parse().map_err(|error| format!("{error}"))?;
+    let action: Action = arguments
+        .action
+        .parse()
+        .map_err(|error| format!("{error}"))?;
     let exe = question::path(arguments.exe).map_err(|error| format!("--exe: {}", said(error)))?;
     let resource = question::resource(action, arguments.resource)
         .map_err(|error| format!("--resource: {}", said(error)))?;
@@ -262,7 +301,12 @@ fn request(
     };
     let mut principal = Principal::of_type(arguments.agent_type);
     principal.exe = Fact::Known(exe);
-    let mut request = Request { principal, action, resource, moment: Some(moment) };
+    let mut request = Request {
+        principal,
+        action,
+        resource,
+        moment: Some(moment),
+    };
     if let Some(resolver) = resolver {
         resolve_request(&mut request, resolver);
     }

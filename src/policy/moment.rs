@@ -75,3 +75,6 @@ impl Moment {
         time.round(hour).ok()?.checked_add(1.hour()).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

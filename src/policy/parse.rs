@@ -43,6 +43,7 @@ pub(super) fn parse(bytes: &[u8]) -> (Vec<Document>, Vec<Problem>) {
     };
     let mut builder = Builder::new(source);
     builder.run();
+    builder.cut_text(u32::MAX);
     if builder.documents.is_empty() && builder.problems.is_empty() {
         builder.problem(
             Place { line: 1, column: 1 },
@@ -168,13 +169,7 @@ impl<'a> Builder<'a> {
         // What stands before the first document belongs to it.
         if self.started > 1 {
             let end = self.lines.document_end(self.first_line, place.line);
-            if let Some(last) = self
-                .documents
-                .last_mut()
-                .filter(|d| d.first_line == self.first_line)
-            {
-                last.text = self.lines.between(last.first_line, end);
-            }
+            self.cut_text(end);
             self.first_line = end;
         }
         self.root = None;
@@ -182,14 +177,26 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Takes the lines up to `end` as the text of the document that ended, if it was not empty.
+    fn cut_text(&mut self, end: u32) {
+        let current = self
+            .documents
+            .last_mut()
+            .filter(|d| d.first_line == self.first_line);
+        if let Some(document) = current {
+            document.text = self.lines.between(document.first_line, end);
+        }
+    }
+
     fn end_document(&mut self) {
         let Some(root) = self.root.take() else { return };
         if !matches!(root.value, Value::Null) {
-            let text = self.lines.between(self.first_line, u32::MAX);
+            // Its text is known when the next one begins.
+            let (text, first_line) = (String::new(), self.first_line);
             self.documents.push(Document {
                 root,
                 text,
-                first_line: self.first_line,
+                first_line,
             });
         }
     }
@@ -345,8 +352,11 @@ pub(super) fn problem(place: Place, path: String, message: &str, help: &str) -> 
     }
 }
 
+/// How many values a node is; a long string counts as several.
 fn count(node: &Node) -> usize {
+    const STRING_BYTES: usize = 100;
     1 + match &node.value {
+        Value::Text(text) => text.value.len() / STRING_BYTES,
         Value::Sequence(items) => items.iter().map(count).sum(),
         Value::Mapping(entries) => entries.iter().map(|entry| count(&entry.node)).sum(),
         _ => 0,

@@ -43,7 +43,10 @@ pub fn path(text: &str) -> Result<Vec<u8>, QuestionError> {
     const HELP: &str = "write the absolute path of a file, without `.`, `..` and `//`";
     let path = unescaped(text);
     if path.len() > PATH_BYTES_MAX {
-        return refuse(format!("path of {} bytes: at most {PATH_BYTES_MAX}", path.len()), HELP);
+        return refuse(
+            format!("path of {} bytes: at most {PATH_BYTES_MAX}", path.len()),
+            HELP,
+        );
     }
     let Some(names) = path.strip_prefix(b"/") else {
         return refuse(format!("`{text}` is not an absolute path"), HELP);
@@ -91,10 +94,17 @@ fn address(text: &str) -> Result<Resource, QuestionError> {
         Some((socket, protocol))
     });
     let Some((socket, protocol)) = parsed else {
-        return refuse(format!("`{text}` is not an address with port and protocol"), HELP);
+        return refuse(
+            format!("`{text}` is not an address with port and protocol"),
+            HELP,
+        );
     };
     let ip: IpAddr = socket.ip().to_canonical();
-    Ok(Resource::Address { ip, port: socket.port(), protocol })
+    Ok(Resource::Address {
+        ip,
+        port: socket.port(),
+        protocol,
+    })
 }
 
 fn server_name(text: &str) -> Result<Resource, QuestionError> {
@@ -114,7 +124,8 @@ fn server_name(text: &str) -> Result<Resource, QuestionError> {
 pub fn moment(text: &str) -> Result<Moment, QuestionError> {
     const HELP: &str = "write a time with its offset, such as 2026-11-21T23:30:00+01:00";
     let pieces = Pieces::parse(text).ok();
-    let parts = pieces.filter(|pieces| pieces.offset().is_some() && pieces.time_zone_annotation().is_none());
+    let parts = pieces
+        .filter(|pieces| pieces.offset().is_some() && pieces.time_zone_annotation().is_none());
     match parts.and_then(|pieces| Some((pieces.date(), pieces.time()?))) {
         Some((date, time)) => Ok(Moment::from_civil(DateTime::from_parts(date, time))),
         None => refuse(format!("`{text}` is not a time with an offset"), HELP),

@@ -83,11 +83,20 @@ pub fn load_cases(source: &str, bytes: &[u8]) -> Result<Vec<Case>, Vec<Problem>>
         };
         let Some((node, path)) = list else { continue };
         for (node, path) in findings.list(node, &path, CASES_MAX, "write at least one case") {
-            let Some(fields) = findings.fields(node, &path, &FIELDS, &[]) else { continue };
-            let Some(case) = read_case(&mut findings, &fields) else { continue };
+            let Some(fields) = findings.fields(node, &path, &FIELDS, &[]) else {
+                continue;
+            };
+            let Some(case) = read_case(&mut findings, &fields) else {
+                continue;
+            };
             if !names.insert(case.name.clone()) {
                 let message = format!("case `{}` is in this file twice", case.name);
-                findings.refuse(node.place, &path, &message, "give each case a name of its own");
+                findings.refuse(
+                    node.place,
+                    &path,
+                    &message,
+                    "give each case a name of its own",
+                );
             }
             cases.push(case);
         }
@@ -97,7 +106,11 @@ pub fn load_cases(source: &str, bytes: &[u8]) -> Result<Vec<Case>, Vec<Problem>>
     for problem in &mut problems {
         problem.source = source.to_owned();
     }
-    if problems.is_empty() { Ok(cases) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(cases)
+    } else {
+        Err(problems)
+    }
 }
 
 fn read_case(findings: &mut Findings, fields: &Fields<'_>) -> Option<Case> {
@@ -111,22 +124,35 @@ fn read_case(findings: &mut Findings, fields: &Fields<'_>) -> Option<Case> {
         action.and_then(|(node, path)| findings.word(node, &path, &Action::ALL.map(Action::name)));
     let resource = resource.and_then(|(node, path)| {
         let action = action?;
-        ask(findings, node, &path, |text| question::resource(action, text))
+        ask(findings, node, &path, |text| {
+            question::resource(action, text)
+        })
     });
     let verdicts = [Verdict::Allow, Verdict::Deny, Verdict::Alert].map(Verdict::name);
     let expect = expect.and_then(|(node, path)| findings.word(node, &path, &verdicts));
-    let at = fields.optional("at").map(|(node, path)| ask(findings, node, &path, question::moment));
-    let rule = fields.optional("rule").map(|(node, path)| match node.value {
-        Value::Null => Some(None),
-        _ => findings.text(node, &path).map(|text| Some(text.value.clone())),
-    });
+    let at = fields
+        .optional("at")
+        .map(|(node, path)| ask(findings, node, &path, question::moment));
+    let rule = fields
+        .optional("rule")
+        .map(|(node, path)| match node.value {
+            Value::Null => Some(None),
+            _ => findings
+                .text(node, &path)
+                .map(|text| Some(text.value.clone())),
+        });
     let mut principal = Principal::of_type(&agent_type?);
     principal.exe = Fact::Known(exe?);
     read_facts(findings, fields, &mut principal);
     let moment = at.map_or(Some(None), |at| at.map(Some))?;
     Some(Case {
         name: name?,
-        request: Request { principal, action: action?, resource: resource?, moment },
+        request: Request {
+            principal,
+            action: action?,
+            resource: resource?,
+            moment,
+        },
         expect: expect?,
         rule: rule.map_or(Some(None), |rule| rule.map(Some))?,
         line: fields.place.line,
@@ -181,11 +207,7 @@ fn read_facts(findings: &mut Findings, fields: &Fields<'_>, principal: &mut Prin
     }
 }
 
-fn read_labels(
-    findings: &mut Findings,
-    node: &Node,
-    path: &str,
-) -> Fact<BTreeMap<String, String>> {
+fn read_labels(findings: &mut Findings, node: &Node, path: &str) -> Fact<BTreeMap<String, String>> {
     let Value::Mapping(entries) = &node.value else {
         findings.fields(node, path, &[], &[]);
         return Fact::Unknown;
@@ -214,20 +236,30 @@ pub fn run_evaluator(policies: &[Effective], cases: &[Case]) -> Vec<CaseResult> 
 /// Compares an engine's answer with what the case expects. `rule` is the one that decided,
 /// `Some(None)` for no rule, `None` when the engine cannot tell, as the kernel cannot.
 pub fn judge(case: &Case, verdict: Verdict, rule: Option<Option<&str>>) -> CaseResult {
-    let named = |rule: Option<&str>| rule.map_or("no rule".to_owned(), |rule| format!("rule `{rule}`"));
-    let decided = rule.map(|rule| format!(" by {}", named(rule))).unwrap_or_default();
+    let named =
+        |rule: Option<&str>| rule.map_or("no rule".to_owned(), |rule| format!("rule `{rule}`"));
+    let decided = rule
+        .map(|rule| format!(" by {}", named(rule)))
+        .unwrap_or_default();
     let failure = if verdict != case.expect {
         Some(format!("expected {}, got {verdict}{decided}", case.expect))
     } else {
         match (&case.rule, rule) {
             (Some(expected), Some(rule)) if expected.as_deref() != rule => {
                 let expected = named(expected.as_deref());
-                Some(format!("expected {} by {expected}, got {verdict}{decided}", case.expect))
+                Some(format!(
+                    "expected {} by {expected}, got {verdict}{decided}",
+                    case.expect
+                ))
             }
             _ => None,
         }
     };
-    CaseResult { name: case.name.clone(), line: case.line, failure }
+    CaseResult {
+        name: case.name.clone(),
+        line: case.line,
+        failure,
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub type Resolver<'a> = &'a dyn Fn(&Path) -> Option<PathBuf>;
 
 /// Adds to every path and binary of `policy` the real paths it leads to: of a literal the file
 /// itself, and its name in the real directory; of a pattern the part before the first wildcard.
+/// The same for paths that conditions compare with.
 ///
 /// Returns warnings for real paths that no pattern can say.
 pub fn resolve_symlinks(policy: &mut Policy, resolver: Resolver<'_>) -> Vec<Problem> {
@@ -34,9 +35,16 @@ pub fn resolve_symlinks(policy: &mut Policy, resolver: Resolver<'_>) -> Vec<Prob
             });
         };
         if let Match::Path(patterns) = &mut rule.matches {
-            extend(patterns, resolver, &mut |pattern, real| warn("resource_pattern", pattern, real));
+            extend(patterns, resolver, &mut |pattern, real| {
+                warn("resource_pattern", pattern, real);
+            });
         }
-        extend(&mut rule.binaries, resolver, &mut |pattern, real| warn("binaries", pattern, real));
+        if let Some(condition) = &rule.condition {
+            rule.condition = Some(condition.with_real_paths(&|path| real_texts(path, resolver)));
+        }
+        extend(&mut rule.binaries, resolver, &mut |pattern, real| {
+            warn("binaries", pattern, real);
+        });
     }
     warnings
 }
@@ -62,6 +70,18 @@ fn extend(
     }
 }
 
+/// Real paths of a literal in a condition, where they differ from it and are text.
+fn real_texts(path: &str, resolver: Resolver<'_>) -> Vec<String> {
+    if !path.starts_with('/') {
+        return Vec::new();
+    }
+    let found = real_beginnings(&Pattern::from_literal(path.as_bytes()), resolver);
+    found
+        .into_iter()
+        .filter_map(|(real, _)| real.into_os_string().into_string().ok())
+        .collect()
+}
+
 /// Real paths of the part of `pattern` before its first wildcard, where they differ from it, each
 /// with the rest of the pattern's text.
 fn real_beginnings(pattern: &Pattern, resolver: Resolver<'_>) -> Vec<(PathBuf, String)> {
@@ -69,11 +89,19 @@ fn real_beginnings(pattern: &Pattern, resolver: Resolver<'_>) -> Vec<(PathBuf, S
     if names.is_empty() {
         return Vec::new();
     }
-    let texts: Vec<&str> = pattern.as_str().trim_start_matches('/').split('/').collect();
+    let texts: Vec<&str> = pattern
+        .as_str()
+        .trim_start_matches('/')
+        .split('/')
+        .collect();
     let mut found = Vec::new();
     if let Some(literal) = pattern.literal() {
         let path = PathBuf::from(OsStr::from_bytes(&literal));
-        found.extend(resolver(&path).filter(|real| *real != path).map(|real| (real, String::new())));
+        found.extend(
+            resolver(&path)
+                .filter(|real| *real != path)
+                .map(|real| (real, String::new())),
+        );
         let real = PathBuf::from(OsStr::from_bytes(&real_directory(&literal, resolver)));
         if real != path && found.iter().all(|(other, _)| *other != real) {
             found.push((real, String::new()));
@@ -96,7 +124,9 @@ fn real_beginnings(pattern: &Pattern, resolver: Resolver<'_>) -> Vec<(PathBuf, S
 fn literal_names(pattern: &Pattern) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
     for component in pattern.components() {
-        let Component::Segment(tokens) = component else { break };
+        let Component::Segment(tokens) = component else {
+            break;
+        };
         let bytes: Option<Vec<u8>> = tokens
             .iter()
             .map(|token| match token {

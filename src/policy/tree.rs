@@ -59,11 +59,13 @@ impl Node {
         let Value::Text(text) = &self.value else {
             return self.place;
         };
+        // What is missing at the end is missing after the last word, not in the line below.
+        let offset = offset.min(text.value.trim_end().len());
         let before = text.lines.iter().rev().find(|(start, _)| *start <= offset);
         let Some((start, place)) = before else {
             return self.place;
         };
-        let skipped = text.value.get(*start..offset.min(text.value.len()));
+        let skipped = text.value.get(*start..offset);
         let skipped = skipped.map_or(0, |text| text.chars().count());
         Place {
             line: place.line,

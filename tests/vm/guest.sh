@@ -26,7 +26,9 @@ done
 
 mount -t bpf -o mode=0700 bpf /sys/fs/bpf
 [[ $vm_tmp == overlay ]] || mount -t tmpfs -o mode=1777 tmpfs /tmp
+# The top of an overlay is open to all, whatever it covers.
 chmod 1777 /tmp
+chmod 0700 /root
 mkdir -p /run/lock /run/netns
 ip link set lo up
 

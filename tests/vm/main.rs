@@ -1,1 +1,16 @@
+//! Enforcement, proved in a virtual machine whose kernel takes BPF LSM programs.
 
+#![allow(unsafe_code, reason = "the tests are system calls")]
+#![allow(unreachable_pub, reason = "one crate of tests")]
+
+mod alias;
+mod exec;
+mod file;
+mod guest;
+mod kernel;
+mod lifecycle;
+mod lineage;
+mod names;
+mod network;
+mod recognise;
+mod syscall;

@@ -5,7 +5,7 @@
 #   tests/vm/run.sh [COMMAND]          without COMMAND: an interactive shell
 #
 #   KERNEL      6.1 (default) or 6.12
-#   CPUS, MEM   2, 3G
+#   CPUS, MEM   2, 3G; on a busy machine CPUS=1 is faster
 #   KARGS       appended to the kernel's command line, e.g. 'preempt=full'
 #   VM_TIMEOUT  seconds that COMMAND may take (1800)
 #   BOOT_TIMEOUT  seconds from the start to COMMAND (180)
@@ -47,6 +47,8 @@ python=$cache/vng/bin/python3
 command -v qemu-system-x86_64 >/dev/null || fail "no qemu-system-x86_64: run 'make setup'"
 
 mkdir -p "$out"
+exec {lock}>"$out/.lock"
+flock --nonblock "$lock" || fail "Linux $kernel already runs from this directory: wait for it to end"
 rm -f "$out"/.status "$out"/.started
 printf '%s\n' "$command" >"$out/.command"
 cat >"$out/.env" <<ENV
@@ -55,9 +57,9 @@ vm_root=$(printf %q "$root") vm_dir=$(printf %q "${VM_DIR:-$root}")
 vm_kargs=$(printf %q "${KARGS:-}")
 ENV
 
-# Mitigations, self-tests and watchdogs cost much under emulation and change
-# nothing about what the tests look at.
-kargs=(mitigations=off cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1
+# Mitigations, self-tests, watchdogs and zeroed memory cost much under emulation
+# and change nothing about what the tests look at.
+kargs=(mitigations=off init_on_alloc=0 cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1
     random.trust_cpu=on tsc=reliable no_timer_check i8042.noaux)
 read -ra more_kargs <<<"${KARGS:-}"
 kargs+=("${more_kargs[@]}")
@@ -82,7 +84,8 @@ done
 for karg in "${kargs[@]}"; do
     vm+=(--kopt "$karg")
 done
-vm+=(--qemu-opt=-accel --qemu-opt='tcg,thread=multi,tb-size=1024')
+vm+=(--qemu-opt=-accel --qemu-opt='tcg,thread=multi,tb-size=1024'
+    --qemu-opt=-cpu --qemu-opt='max,la57=off,pku=off,smap=off,smep=off,umip=off')
 
 guest="$(printf %q "$here/guest.sh") $(printf %q "$out")"
 if [[ -z $command ]]; then

@@ -53,6 +53,17 @@ pub enum Atom {
     Address(IpAddr),
 }
 
+impl Atom {
+    /// The comparison of `subject` with a literal in canonical form. `None`: it is no address.
+    pub(super) fn of_literal(subject: Subject, text: &str) -> Option<Atom> {
+        if subject == Subject::Address {
+            return text.parse().ok().map(Atom::Address);
+        }
+        let bytes = text.as_bytes().to_vec();
+        Some(Atom::Literal { subject, bytes })
+    }
+}
+
 /// A piece of a `like` pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LikePart {

@@ -14,7 +14,7 @@ pub(super) enum Node {
     Or(Box<Node>, Box<Node>),
     Not(Box<Node>),
     If(Box<Node>, Box<Node>, Box<Node>),
-    Leaf(Leaf),
+    Leaf(Box<Leaf>),
 }
 
 /// A part without boolean structure: a Cedar policy that permits when it is true.
@@ -35,7 +35,7 @@ impl Node {
             "||" => Node::Or(child("left")?, child("right")?),
             "!" => Node::Not(child("arg")?),
             "if-then-else" => Node::If(child("if")?, child("then")?, child("else")?),
-            _ => Node::Leaf(Leaf::build(expression)?),
+            _ => Node::Leaf(Box::new(Leaf::build(expression)?)),
         })
     }
 

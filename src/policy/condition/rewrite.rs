@@ -10,7 +10,7 @@ use crate::model::action::Action;
 use crate::policy::moment::{TIMES_OF_DAY, WEEKDAYS};
 use crate::policy::nearest;
 
-use super::atom::{Atom, LikePart, Subject, is_reserved};
+use super::atom::{LikePart, Subject, is_reserved};
 use super::attribute::{Attribute, Needs, Variable};
 use super::{ConditionError, scan};
 
@@ -19,11 +19,11 @@ pub(super) struct Rewrite<'a> {
     text: &'a str,
     action: Action,
     pub(super) labels: BTreeSet<String>,
-    pub(super) atoms: Vec<Atom>,
     pub(super) errors: Vec<ConditionError>,
 }
 
 const COMPARISONS: [&str; 2] = ["==", "!="];
+const RESERVED: &str = "characters from U+10FF00 on stand for bytes that are not text";
 
 impl<'a> Rewrite<'a> {
     pub(super) fn new(text: &'a str, action: Action) -> Rewrite<'a> {
@@ -31,7 +31,6 @@ impl<'a> Rewrite<'a> {
             text,
             action,
             labels: BTreeSet::new(),
-            atoms: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -60,8 +59,8 @@ impl<'a> Rewrite<'a> {
             "Value" => self.value(&body),
             "Var" => self.whole_variable(body.as_str().unwrap_or_default()),
             "." => self.access(expression, &body),
-            "has" => self.has(&body),
-            "in" => self.membership(expression, body),
+            "has" => self.has(expression, &body),
+            "in" => self.membership(expression, &body),
             "==" | "!=" | "contains" | "like" => {
                 self.check_words(&body);
                 if !self.fold(&operator, &mut expression[&operator]) {
@@ -151,11 +150,13 @@ impl<'a> Rewrite<'a> {
         expression["."]["left"] = left;
     }
 
-    fn has(&mut self, body: &Value) {
+    /// Every attribute is always there, known or not; only labels may be missing.
+    fn has(&mut self, expression: &mut Value, body: &Value) {
         let name = body["attr"].as_str().unwrap_or_default();
         let left = &body["left"];
         if let Some(variable) = variable_of(left) {
             self.attribute(variable, name);
+            *expression = json!({ "Value": true });
         } else if attribute_of(left) == Some(Attribute::HostLabels) {
             self.labels.insert(name.to_owned());
         } else {
@@ -217,7 +218,7 @@ impl<'a> Rewrite<'a> {
     }
 
     /// `x in ["a", "b"]` means contains; Cedar's own `in` is about entities.
-    fn membership(&mut self, expression: &mut Value, body: Value) {
+    fn membership(&mut self, expression: &mut Value, body: &Value) {
         let literals = body["right"]["Set"].as_array().is_some_and(|items| {
             !items.is_empty() && items.iter().all(|item| literal_of(item).is_some())
         });
@@ -230,16 +231,14 @@ impl<'a> Rewrite<'a> {
         self.walk(expression);
     }
 
-    /// Takes a comparison of a foldable attribute with literals as atoms. False: it is not one.
+    /// Checks a comparison of a foldable attribute with literals. False: it is not one.
     fn fold(&mut self, operator: &str, body: &mut Value) -> bool {
         if operator == "like" {
             let Some(subject) = subject_of(&body["left"]) else {
                 return false;
             };
-            let Some(parts) = like_parts(&body["pattern"]) else {
-                return false;
-            };
-            return self.take_like(subject, parts, &body["left"]);
+            self.take_like(subject, body);
+            return self.known_subject(&body["left"]);
         }
         let (subject_side, literal_side) =
             match (subject_of(&body["left"]), subject_of(&body["right"])) {
@@ -269,11 +268,8 @@ impl<'a> Rewrite<'a> {
         let mut refused = Vec::new();
         for item in literals {
             let text = item["Value"].as_str().unwrap_or_default().to_owned();
-            match literal_atom(subject, &text) {
-                Ok((atom, canonical)) => {
-                    item["Value"] = Value::String(canonical);
-                    self.atoms.push(atom);
-                }
+            match canonical(subject, &text) {
+                Ok(canonical) => item["Value"] = Value::String(canonical),
                 Err(message) => refused.push((text, message)),
             }
         }
@@ -310,14 +306,26 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    fn take_like(&mut self, subject: Subject, parts: Vec<LikePart>, left: &Value) -> bool {
+    fn take_like(&mut self, subject: Subject, body: &mut Value) {
+        let offset = scan::locate_word(self.text, "like");
+        let elements = body["pattern"].as_array_mut().into_iter().flatten();
+        let texts = elements.filter_map(|element| element.get_mut("Literal"));
         if subject == Subject::Address {
-            let offset = scan::locate_word(self.text, "like");
             let message = "`resource.address` cannot be compared by like".to_owned();
-            self.refuse(offset, message, "use cidr_allow and cidr_deny");
+            return self.refuse(offset, message, "use cidr_allow and cidr_deny");
         }
-        self.atoms.push(Atom::Like { subject, parts });
-        self.known_subject(left)
+        let mut reserved = false;
+        for text in texts {
+            reserved |= text
+                .as_str()
+                .is_some_and(|text| text.chars().any(is_reserved));
+            if subject == Subject::Sni {
+                *text = Value::String(text.as_str().unwrap_or_default().to_ascii_lowercase());
+            }
+        }
+        if reserved {
+            self.refuse(offset, RESERVED.to_owned(), "");
+        }
     }
 
     /// The attribute behind a folded subject is still checked against the action. Always true.
@@ -329,35 +337,19 @@ impl<'a> Rewrite<'a> {
     }
 }
 
-/// An atom for one literal, and the literal in the form that facts have.
-fn literal_atom(subject: Subject, text: &str) -> Result<(Atom, String), String> {
+/// A literal in the form that facts have.
+fn canonical(subject: Subject, text: &str) -> Result<String, String> {
     if text.chars().any(is_reserved) {
-        return Err(format!(
-            "{text:?} has characters from U+10FF00 on, which stand for bytes that are not text"
-        ));
+        return Err(RESERVED.to_owned());
     }
     match subject {
         Subject::Address => {
-            let ip: IpAddr = text
-                .parse()
-                .map_err(|_| format!("{text:?} is not an ip address"))?;
-            let ip = ip.to_canonical();
-            Ok((Atom::Address(ip), ip.to_string()))
+            let ip = text.parse::<IpAddr>();
+            let ip = ip.map_err(|_| format!("{text:?} is not an ip address"))?;
+            Ok(ip.to_canonical().to_string())
         }
-        Subject::Sni => {
-            let name = text.trim_end_matches('.').to_ascii_lowercase();
-            Ok((
-                Atom::Literal {
-                    subject,
-                    bytes: name.clone().into_bytes(),
-                },
-                name,
-            ))
-        }
-        Subject::Path | Subject::Exe => {
-            let bytes = text.as_bytes().to_vec();
-            Ok((Atom::Literal { subject, bytes }, text.to_owned()))
-        }
+        Subject::Sni => Ok(text.trim_end_matches('.').to_ascii_lowercase()),
+        Subject::Path | Subject::Exe => Ok(text.to_owned()),
     }
 }
 
@@ -395,7 +387,7 @@ fn attribute_of(expression: &Value) -> Option<Attribute> {
     Attribute::named(variable_of(&body["left"])?, body["attr"].as_str()?)
 }
 
-fn subject_of(expression: &Value) -> Option<Subject> {
+pub(super) fn subject_of(expression: &Value) -> Option<Subject> {
     attribute_of(expression).and_then(Subject::of)
 }
 
@@ -405,7 +397,7 @@ fn literal_of(expression: &Value) -> Option<&Value> {
         .filter(|value| !value.is_object() && !value.is_array())
 }
 
-fn like_parts(pattern: &Value) -> Option<Vec<LikePart>> {
+pub(super) fn like_parts(pattern: &Value) -> Option<Vec<LikePart>> {
     let mut parts: Vec<LikePart> = Vec::new();
     for element in pattern.as_array()? {
         if element.as_str() == Some("Wildcard") {

@@ -109,6 +109,8 @@ fn unknown_facts_leave_only_what_they_touch_unknown() {
         ("context.hour > 3", Truth::Unknown),
         ("principal.exe like \"*\"", Truth::Unknown),
         ("principal.host_labels.env == \"x\"", Truth::Unknown),
+        ("principal.host_labels has env", Truth::Unknown),
+        ("context has hour && principal has uid", Truth::True),
     ];
     for (text, expected) in table {
         assert_eq!(eval(text, &nothing, None, b"/bin/sh"), expected, "{text}");
@@ -134,102 +136,103 @@ fn bytes_that_are_not_text_equal_no_literal() {
     );
 }
 
+/// Text, word at the offset (empty: nobody looks), part of the message, part of the help.
+const REFUSALS: &[(&str, &str, &str, &str)] = &[
+    (
+        "principal.agent_typ == \"x\"",
+        "agent_typ",
+        "`principal.agent_typ` is not an attribute",
+        "did you mean `agent_type`?",
+    ),
+    (
+        "true &&\n  context.tme_of_day == \"day\"",
+        "tme_of_day",
+        "not an attribute",
+        "time_of_day",
+    ),
+    (
+        "resource.port == 443",
+        "port",
+        "does not exist for exec",
+        "exec has path",
+    ),
+    (
+        "resource.sni == \"x\"",
+        "sni",
+        "does not exist for exec",
+        "path",
+    ),
+    (
+        "principal == resource",
+        "principal",
+        "read as a whole",
+        "attributes",
+    ),
+    (
+        "action == Action::\"exec\"",
+        "action",
+        "`action` has no use",
+        "action:",
+    ),
+    (
+        "principal.exe == resource.path",
+        "exe",
+        "compared with something other",
+        "literals",
+    ),
+    (
+        "resource.path == principal.user",
+        "path",
+        "compared with something other",
+        "literals",
+    ),
+    (
+        "[resource.path].contains(\"/a\")",
+        "path",
+        "compared with something other",
+        "",
+    ),
+    (
+        "resource.path in [principal.user]",
+        "in",
+        "set of literals",
+        "",
+    ),
+    ("principal.agent_type in \"x\"", "in", "set of literals", ""),
+    (
+        "principal.agent_type in [Agent::\"x\"]",
+        "in",
+        "set of literals",
+        "",
+    ),
+    ("principal.hasTag(\"a\")", "hasTag", "no use", ""),
+    ("principal is Agent", "is", "no use", ""),
+    ("principal.uid has x", "has", "never optional", ""),
+    ("principal.uid == \"root\"", "principal", "", ""),
+    ("principal.agent_type", "principal", "", ""),
+    ("principal.agent_type ==", "", "unexpected end", ""),
+    (
+        "principal.agent_type = \"x\"",
+        "principal",
+        "not a valid operator",
+        "==",
+    ),
+    ("true &&\n principal.uid == \"root\"", "principal", "", ""),
+    ("true && principal.user", "principal", "", ""),
+    (
+        "context.weekday in [\"monday\"] && principal.uid == \"root\"",
+        "principal",
+        "",
+        "",
+    ),
+    ("true } unless { false", "}", "", ""),
+    ("", "", "unexpected end", ""),
+    ("resource.path == \"/\u{10ffff}\"", "", "U+10FF00", ""),
+];
+
 #[test]
 fn refusals_have_their_place() {
-    // Text, word at the offset (empty: the beginning), part of the message, part of the help.
-    let table = [
-        (
-            "principal.agent_typ == \"x\"",
-            "agent_typ",
-            "`principal.agent_typ` is not an attribute",
-            "did you mean `agent_type`?",
-        ),
-        (
-            "true &&\n  context.tme_of_day == \"day\"",
-            "tme_of_day",
-            "not an attribute",
-            "time_of_day",
-        ),
-        (
-            "resource.port == 443",
-            "port",
-            "does not exist for exec",
-            "exec has path",
-        ),
-        (
-            "resource.sni == \"x\"",
-            "sni",
-            "does not exist for exec",
-            "path",
-        ),
-        (
-            "principal == resource",
-            "principal",
-            "read as a whole",
-            "attributes",
-        ),
-        (
-            "action == Action::\"exec\"",
-            "action",
-            "`action` has no use",
-            "action:",
-        ),
-        (
-            "principal.exe == resource.path",
-            "exe",
-            "compared with something other",
-            "literals",
-        ),
-        (
-            "resource.path == principal.user",
-            "path",
-            "compared with something other",
-            "literals",
-        ),
-        (
-            "[resource.path].contains(\"/a\")",
-            "path",
-            "compared with something other",
-            "",
-        ),
-        (
-            "resource.path in [principal.user]",
-            "in",
-            "set of literals",
-            "",
-        ),
-        ("principal.agent_type in \"x\"", "in", "set of literals", ""),
-        (
-            "principal.agent_type in [Agent::\"x\"]",
-            "in",
-            "set of literals",
-            "",
-        ),
-        ("principal.hasTag(\"a\")", "hasTag", "no use", ""),
-        ("principal is Agent", "is", "no use", ""),
-        ("principal.uid has x", "has", "never optional", ""),
-        ("principal.uid == \"root\"", "principal", "", ""),
-        ("principal.agent_type", "principal", "", ""),
-        ("principal.agent_type ==", "", "unexpected end", ""),
-        (
-            "principal.agent_type = \"x\"",
-            "principal",
-            "not a valid operator",
-            "==",
-        ),
-        ("true &&\n principal.uid == \"root\"", "principal", "", ""),
-        ("true && principal.user", "principal", "", ""),
-        (
-            "context.weekday in [\"monday\"] && principal.uid == \"root\"",
-            "principal",
-            "",
-            "",
-        ),
-        ("true } unless { false", "}", "", ""),
-        ("", "", "unexpected end", ""),
-        ("resource.path == \"/\u{10ffff}\"", "", "U+10FF00", ""),
-    ];
-    for (text, word, message, help) in table {
+    for &(text, word, message, help) in REFUSALS {
         let errors = Condition::parse(text, Action::Exec).expect_err(text);
         let error = &errors[0];
         assert!(error.message.contains(message), "{text}: {error:?}");
@@ -328,9 +331,9 @@ fn addresses_compare_in_one_form() {
 
 #[test]
 fn limits_hold_before_cedar_parses() {
-    let deep = format!("{}true{}", "(".repeat(40), ")".repeat(40));
+    let deep = format!("{}true{}", "(".repeat(17), ")".repeat(17));
     let long = "a".repeat(CONDITION_BYTES_MAX + 1);
-    let wide = vec!["true"; CONDITION_TOKENS_MAX].join("&&");
+    let wide = vec!["true"; CONDITION_OPERATORS_MAX + 2].join("&&");
     for (text, message) in [
         (deep, "nests deeper"),
         (long, "at most"),
@@ -342,15 +345,27 @@ fn limits_hold_before_cedar_parses() {
 }
 
 #[test]
-fn the_largest_condition_fits_a_small_stack() {
-    let text = vec!["principal.interactive"; CONDITION_TOKENS_MAX / 5].join("&&");
-    let run = move || {
-        let condition = parse(&text);
-        assert_eq!(condition.needs().0.len(), 1);
-    };
+fn the_largest_conditions_fit_a_small_stack() {
+    let chain = |item: &str, operator: &str, count| vec![item; count].join(operator);
+    let operators = CONDITION_OPERATORS_MAX;
+    let nested = |inner: &str, count| format!("{}{inner}{}", "(".repeat(count), ")".repeat(count));
+    let sum = format!("{} == 3", chain("1", "+", operators));
+    let texts = [
+        nested(&chain("true", "&&", operators + 1), CONDITION_NESTING_MAX),
+        chain("principal.interactive", "||", operators / 2),
+        nested(&sum, CONDITION_NESTING_MAX),
+        format!("principal.{}", chain("a", ".", operators)),
+        format!(
+            "principal.uid in [{}]",
+            chain("1", ",", CONDITION_BYTES_MAX / 2 - 20)
+        ),
+    ];
+    // As small as the threads of a server's runtime.
+    let run = move || texts.map(|text| Condition::parse(&text, Action::Exec).is_ok());
     let thread = std::thread::Builder::new()
-        .stack_size(1 << 21)
+        .stack_size(2 << 20)
         .spawn(run)
         .expect("spawn");
-    thread.join().expect("no overflow");
+    let accepted = thread.join().expect("no overflow");
+    assert_eq!(accepted, [true, true, true, false, true]);
 }

@@ -202,6 +202,12 @@ fn read_match(
     check_fields_of_action(findings, fields, action);
     match action {
         Action::FileRead | Action::FileWrite | Action::Exec => {
+            // A rule that says by its condition what it is about may leave the pattern out.
+            if pattern.is_none() && fields.entry("condition").is_some() {
+                return Pattern::parse("*")
+                    .ok()
+                    .map(|every| Match::Path(vec![every]));
+            }
             if pattern.is_none() {
                 let path = format!("{}.resource_pattern", fields.path);
                 let message = format!("field `resource_pattern` is missing: {action} needs it");

@@ -66,16 +66,12 @@ pub(super) fn text(value: &str, style: ScalarStyle, place: Place, lines: &Lines<
 
 /// A string that stands in one line as it is, after `skipped` characters of quoting.
 fn verbatim(value: &str, place: Place, skipped: u32, lines: &Lines<'_>) -> Vec<(usize, Place)> {
-    let column = place.column + skipped;
-    let rest = lines.line(place.line).chars().skip(column as usize - 1);
-    if rest.take(value.chars().count()).eq(value.chars()) {
-        vec![(
-            0,
-            Place {
-                line: place.line,
-                column,
-            },
-        )]
+    let begin = Place {
+        line: place.line,
+        column: place.column + skipped,
+    };
+    if lines.rest(begin).starts_with(value) {
+        vec![(0, begin)]
     } else {
         Vec::new()
     }

@@ -1,5 +1,7 @@
 //! Bytes before YAML: encoding, size, characters that no policy needs, and line numbers.
 
+use std::cell::Cell;
+
 use saphyr_parser::ScanError;
 
 use crate::policy::problem::Problem;
@@ -76,23 +78,46 @@ fn number(value: usize) -> u32 {
 }
 
 /// The lines of a file, without their ends.
-pub(super) struct Lines<'a>(Vec<&'a str>);
+pub(super) struct Lines<'a> {
+    lines: Vec<&'a str>,
+    /// Line, column and byte of the place asked for last. Places come in the order of the file, so
+    /// that a file of one long line is still walked once.
+    last: Cell<(u32, u32, usize)>,
+}
 
 impl<'a> Lines<'a> {
     pub(super) fn new(source: &'a str) -> Lines<'a> {
-        Lines(
-            source
-                .split('\n')
-                .map(|line| line.strip_suffix('\r').unwrap_or(line))
-                .collect(),
-        )
+        let lines = source
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line));
+        Lines {
+            lines: lines.collect(),
+            last: Cell::new((0, 1, 0)),
+        }
+    }
+
+    /// What stands in the file from `place` to the end of its line.
+    pub(super) fn rest(&self, place: Place) -> &'a str {
+        let line = self.line(place.line);
+        let (last_line, mut column, mut byte) = self.last.get();
+        if last_line != place.line || column > place.column {
+            (column, byte) = (1, 0);
+        }
+        let skipped = (place.column - column) as usize;
+        let tail = line.get(byte..).unwrap_or("");
+        byte += tail
+            .char_indices()
+            .nth(skipped)
+            .map_or(tail.len(), |(index, _)| index);
+        self.last.set((place.line, place.column, byte));
+        line.get(byte..).unwrap_or("")
     }
 
     /// The parser counts lines from 1 and columns from 0. A place behind the end of the file is
     /// moved to its last line.
     pub(super) fn place(&self, line: usize, column: usize) -> Place {
         Place {
-            line: number(line.clamp(1, self.0.len().max(1))),
+            line: number(line.clamp(1, self.lines.len().max(1))),
             column: number(column + 1),
         }
     }
@@ -101,7 +126,7 @@ impl<'a> Lines<'a> {
     pub(super) fn line(&self, number: u32) -> &'a str {
         (number as usize)
             .checked_sub(1)
-            .and_then(|index| self.0.get(index))
+            .and_then(|index| self.lines.get(index))
             .copied()
             .unwrap_or("")
     }
@@ -118,9 +143,9 @@ impl<'a> Lines<'a> {
 
     /// Lines `first` to `end`, without `end`, each with a line feed.
     pub(super) fn between(&self, first: u32, end: u32) -> String {
-        let end = (end.saturating_sub(1) as usize).min(self.0.len());
+        let end = (end.saturating_sub(1) as usize).min(self.lines.len());
         let first = (first.saturating_sub(1) as usize).min(end);
-        let mut text = self.0[first..end].join("\n");
+        let mut text = self.lines[first..end].join("\n");
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }

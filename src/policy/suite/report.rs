@@ -61,8 +61,15 @@ pub fn load_suite(
 }
 
 fn report_problems(problems: &[Problem]) -> Answer {
-    let text = problems.iter().map(|problem| format!("{problem}\n")).collect();
-    Answer { text, json: json!({ "problems": problems }), exit_code: EXIT_DATA }
+    let text = problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
+    Answer {
+        text,
+        json: json!({ "problems": problems }),
+        exit_code: EXIT_DATA,
+    }
 }
 
 /// What is printed for the runs of all engines: failures, then `N passed, N failed`. Exit code 1
@@ -76,12 +83,15 @@ pub fn report(cases_file: &str, runs: &[Run]) -> Answer {
     for run in runs {
         total += run.results.len();
         for result in &run.results {
-            let Some(failure) = &result.failure else { continue };
+            let Some(failure) = &result.failure else {
+                continue;
+            };
             let (engine, name, line) = (run.engine, &result.name, result.line);
-            text.push_str(&format!("{cases_file}:{line}: {name}: {engine}: {failure}\n"));
-            failures.push(
-                json!({ "engine": engine, "name": name, "line": line, "failure": failure }),
-            );
+            text.push_str(&format!(
+                "{cases_file}:{line}: {name}: {engine}: {failure}\n"
+            ));
+            failures
+                .push(json!({ "engine": engine, "name": name, "line": line, "failure": failure }));
         }
     }
     let failed = failures.len();
@@ -89,7 +99,11 @@ pub fn report(cases_file: &str, runs: &[Run]) -> Answer {
     text.push_str(&format!("{passed} passed, {failed} failed\n"));
     let exit_code = if failed == 0 { EXIT_OK } else { EXIT_FAILED };
     let json = json!({ "passed": passed, "failed": failed, "failures": failures });
-    Answer { text, json, exit_code }
+    Answer {
+        text,
+        json,
+        exit_code,
+    }
 }
 
 /// `tyr policy test` with the evaluator alone.
@@ -101,7 +115,13 @@ pub fn test_files(
     match load_suite(arguments, options, resolver) {
         Ok((policies, cases)) => {
             let results = run_evaluator(&policies, &cases);
-            report(&arguments.cases.name, &[Run { engine: "evaluator", results }])
+            report(
+                &arguments.cases.name,
+                &[Run {
+                    engine: "evaluator",
+                    results,
+                }],
+            )
         }
         Err(answer) => answer,
     }

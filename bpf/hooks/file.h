@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Files: opening, receiving, and every way to change a name or its inode. */
+
+/* An interpreter that may become an agent has opened a file: does it show one? */
+static __noinline int tyr_evidence(struct tyr_decision *decision)
+{
+	struct tyr_scratch *work = decision->work;
+	struct tyr_task *task = decision->task;
+	struct tyr_session *session;
+	__u64 number;
+	__u32 type;
+
+	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
+	if (!type || tyr_session_has(&work->session, type) || !tyr_in_scope())
+		return 0;
+	tyr_seen_fill(&work->evidence, work);
+	number = tyr_enter(work, task, task->candidate, type, &work->evidence);
+	if (!number)
+		return -1;
+	work->number = number;
+	session = bpf_map_lookup_elem(&sessions, &number);
+	if (session)
+		__builtin_memcpy(&work->session, session, sizeof(*session));
+	return 0;
+}
+
+struct tyr_opening {
+	struct tyr_decision *decision;
+	fmode_t mode;
+	__u32 denied;
+};
+
+static long tyr_open_step(__u32 index, struct tyr_opening *opening)
+{
+	if (!(opening->mode & (index ? FMODE_WRITE : FMODE_READ)))
+		return 0;
+	opening->decision->work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	if (tyr_decide_place(opening->decision))
+		opening->denied = 1;
+	return 0;
+}
+
+static __noinline int tyr_judge_file(struct file *file, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	struct tyr_opening opening = { .decision = &decision };
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	opening.mode = BPF_CORE_READ(file, f_mode);
+	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
+		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+		return 0;
+	if (decision.task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ &&
+	    tyr_evidence(&decision))
+		return -EPERM;
+	if (!decision.work->number)
+		return 0;
+	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
+		return -EPERM;
+	return opening.denied ? -EPERM : 0;
+}
+
+/*
+ * Opens by exec were judged as exec. What a file system opens below an object that was judged
+ * (overlay, cachefiles) is not the caller's doing.
+ */
+TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
+{
+	if (BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT)
+		return 0;
+	if (BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG)
+		return 0;
+	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
+}
+
+/* A descriptor that came over a socket or from another process. */
+TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
+{
+	return tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+}
+
+TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_UNLINK);
+}
+
+TYR_HOOK(path_rmdir, "path_rmdir", "security_path_rmdir", struct path *dir,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_RMDIR);
+}
+
+TYR_HOOK(path_mkdir, "path_mkdir", "security_path_mkdir", struct path *dir,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_MKDIR);
+}
+
+TYR_HOOK(path_mknod, "path_mknod", "security_path_mknod", struct path *dir,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_MKNOD);
+}
+
+TYR_HOOK(path_symlink, "path_symlink", "security_path_symlink", struct path *dir,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_SYMLINK);
+}
+
+TYR_HOOK(path_link, "path_link", "security_path_link", struct dentry *old_dentry,
+	 struct path *new_dir, struct dentry *new_dentry)
+{
+	return tyr_decide_rename(old_dentry, new_dentry, TYR_HOOK_PATH_LINK, 1);
+}
+
+TYR_HOOK(path_rename, "path_rename", "security_path_rename", struct path *old_dir,
+	 struct dentry *old_dentry, struct path *new_dir, struct dentry *new_dentry)
+{
+	/* Where the new name is taken, RENAME_EXCHANGE may move that object too. */
+	return tyr_decide_rename(old_dentry, new_dentry, TYR_HOOK_PATH_RENAME,
+				 BPF_CORE_READ(new_dentry, d_inode) ? 2 : 1);
+}
+
+TYR_HOOK(path_truncate, "path_truncate", "security_path_truncate", struct path *path)
+{
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+				 TYR_HOOK_PATH_TRUNCATE);
+}
+
+/* From 6.2 on, for ftruncate and O_TRUNC. */
+TYR_HOOK(file_truncate, "file_truncate", "security_file_truncate", struct file *file)
+{
+	return tyr_decide_dentry(BPF_CORE_READ(file, f_path.dentry), TYR_ACTION_FILE_WRITE,
+				 TYR_HOOK_PATH_TRUNCATE);
+}
+
+TYR_HOOK(path_chmod, "path_chmod", "security_path_chmod", struct path *path)
+{
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+				 TYR_HOOK_PATH_CHMOD);
+}
+
+TYR_HOOK(path_chown, "path_chown", "security_path_chown", struct path *path)
+{
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+				 TYR_HOOK_PATH_CHOWN);
+}
+
+TYR_HOOK(inode_setxattr, "inode_setxattr", "security_inode_setxattr", void *idmap,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
+}
+
+TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", void *idmap,
+	 struct dentry *dentry)
+{
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
+}
+
+/* A listening or bound unix socket is where it was bound; abstract names have no place. */
+static __always_inline int tyr_judge_unix(struct sock *other)
+{
+	struct unix_sock *bound = (struct unix_sock *)other;
+	struct dentry *dentry = BPF_CORE_READ(bound, path.dentry);
+
+	if (!dentry)
+		return 0;
+	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
+}
+
+TYR_HOOK(unix_stream_connect, "unix_stream_connect", "security_unix_stream_connect",
+	 struct sock *sock, struct sock *other)
+{
+	return tyr_judge_unix(other);
+}
+
+TYR_HOOK(unix_may_send, "unix_may_send", "security_unix_may_send", struct socket *sock,
+	 struct socket *other)
+{
+	return tyr_judge_unix(BPF_CORE_READ(other, sk));
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records for user space. The verdict never depends on whether one could be written. */
+#ifndef TYR_EMIT_BPF_H
+#define TYR_EMIT_BPF_H
+
+#include "path.bpf.h"
+#include "task.bpf.h"
+#include "verdict.bpf.h"
+
+/* One operation under judgement; what is known of it is in `work`. No pointer is null. */
+struct tyr_decision {
+	struct tyr_task *task;
+	struct tyr_scratch *work;
+	struct tyr_image_ref image;
+};
+
+static __always_inline __u32 tyr_innermost_type(struct tyr_session *session)
+{
+	__u32 count = session->type_count;
+
+	return count ? session->type[(count - 1) & (TYR_SESSION_TYPES_MAX - 1)] : 0;
+}
+
+static __always_inline void tyr_header_fill(struct tyr_event_header *header, __u32 kind,
+					    __u32 length, struct tyr_task *task, __u64 number)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	__u64 ids = bpf_get_current_pid_tgid();
+	__u64 owner = bpf_get_current_uid_gid();
+
+	header->kind = kind;
+	header->length = length;
+	header->boot_ns = bpf_ktime_get_boot_ns();
+	header->session = number;
+	header->start_boot_ns = BPF_CORE_READ(current, group_leader, start_boottime);
+	header->exec_boot_ns = task->exec_boot_ns;
+	header->cgroup_id = bpf_get_current_cgroup_id();
+	header->tgid = ids >> 32;
+	header->tid = (__u32)ids;
+	header->parent_tgid = BPF_CORE_READ(current, real_parent, tgid);
+	header->uid = (__u32)owner;
+	header->gid = owner >> 32;
+	bpf_get_current_comm(header->comm, sizeof(header->comm));
+}
+
+static __always_inline void tyr_count_event(long error)
+{
+	tyr_count(error ? TYR_COUNT_EVENTS_LOST : TYR_COUNT_EVENTS);
+}
+
+/* Everything but the lengths, which the caller checks. `generation` is 0 without an image. */
+static __noinline int tyr_record_fill(struct tyr_scratch *work, struct tyr_task *task,
+				      __u32 generation)
+{
+	struct tyr_operation *record = &work->record;
+
+	__builtin_memset(record, 0, sizeof(*record));
+	tyr_header_fill(&record->header, TYR_EVENT_OPERATION, 0, task, work->number);
+	record->header.generation = generation;
+	record->action = work->action;
+	record->verdict = work->cell & TYR_CELL_VERDICT_MASK;
+	record->cell = work->cell;
+	record->reason = work->reason;
+	record->hook = work->hook;
+	record->agent_type = tyr_innermost_type(&work->session);
+	record->exe_dev = task->exe_dev;
+	record->dev = work->place.dev;
+	record->ino = work->place.ino;
+	__builtin_memcpy(record->address, work->endpoint.address, sizeof(record->address));
+	record->address_len = work->endpoint.length;
+	record->port = work->endpoint.port;
+	record->protocol = work->endpoint.protocol;
+	return 0;
+}
+
+static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_task *task,
+					 __u32 generation)
+{
+	__u32 offset = work->place.offset & (TYR_PATH_MAX - 1);
+	__u32 path_length = work->place.length, exe_length = task->exe_len;
+	struct bpf_dynptr space;
+	long error;
+
+	if (path_length > TYR_PATH_MAX)
+		path_length = TYR_PATH_MAX;
+	if (exe_length > TYR_EXE_MAX)
+		exe_length = TYR_EXE_MAX;
+	tyr_record_fill(work, task, generation);
+	work->record.header.length = sizeof(work->record) + path_length + exe_length;
+	work->record.path_len = path_length;
+	work->record.exe_len = exe_length;
+	error = bpf_ringbuf_reserve_dynptr(&events,
+					   sizeof(work->record) + path_length + exe_length, 0,
+					   &space);
+	if (!error) {
+		bpf_dynptr_write(&space, 0, &work->record, sizeof(work->record), 0);
+		bpf_dynptr_write(&space, sizeof(work->record), work->path + offset, path_length, 0);
+		bpf_dynptr_write(&space, sizeof(work->record) + path_length, task->exe, exe_length,
+				 0);
+	}
+	bpf_ringbuf_submit_dynptr(&space, 0);
+	tyr_count_event(error);
+	return 0;
+}
+
+/* `length` bytes of `path` go with the record; both are those of `task` or of a tyr_seen. */
+static __noinline int tyr_emit_process(struct tyr_process *record, struct tyr_task *task,
+				       __u64 number, __u32 kind, const __u8 *path)
+{
+	struct tyr_session *session = bpf_map_lookup_elem(&sessions, &number);
+	__u32 length = record->path_len;
+	struct bpf_dynptr space;
+	long error;
+
+	if (length > TYR_EXE_MAX)
+		length = TYR_EXE_MAX;
+	tyr_header_fill(&record->header, kind, sizeof(*record) + length, task, number);
+	record->header.generation = task->generation;
+	record->agent_type = session ? tyr_innermost_type(session) : 0;
+	record->flags = task->flags;
+	record->path_len = length;
+	error = bpf_ringbuf_reserve_dynptr(&events, sizeof(*record) + length, 0, &space);
+	if (!error) {
+		bpf_dynptr_write(&space, 0, record, sizeof(*record), 0);
+		bpf_dynptr_write(&space, sizeof(*record), (void *)path, length, 0);
+	}
+	bpf_ringbuf_submit_dynptr(&space, 0);
+	tyr_count_event(error);
+	return 0;
+}
+
+/* About the program that the task runs. */
+static __always_inline void tyr_emit_program(struct tyr_process *record, struct tyr_task *task,
+					     __u64 number, __u32 kind)
+{
+	record->dev = task->exe_dev;
+	record->ino = task->exe_ino;
+	record->path_len = task->exe_len;
+	tyr_emit_process(record, task, number, kind, task->exe);
+}
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a session and an object to 0 or -EPERM. */
+#ifndef TYR_JUDGE_BPF_H
+#define TYR_JUDGE_BPF_H
+
+#include "emit.bpf.h"
+
+/* Whether a cell stops the operation. */
+static __always_inline int tyr_cell_denies(__u32 cell)
+{
+	return (cell & (TYR_CELL_VERDICT_MASK | TYR_CELL_MONITORED)) == TYR_VERDICT_DENY;
+}
+
+/* Of two verdicts the stricter holds; of equal ones, the one that is enforced. */
+static __always_inline __u32 tyr_cell_rank(__u32 cell)
+{
+	return (cell & TYR_CELL_VERDICT_MASK) * 2 + !(cell & TYR_CELL_MONITORED);
+}
+
+/*
+ * The class of the task's executable in this image. It is kept with the task until the next
+ * image; only the task itself writes it.
+ */
+static __always_inline long tyr_exe_class(struct tyr_image_ref *image, struct tyr_task *task,
+					  __u32 *class)
+{
+	__u32 generation = image->header->generation, start;
+	long found;
+
+	if (task->generation == generation) {
+		*class = task->exe_class;
+		return 0;
+	}
+	found = image->header->unknown_exe_class;
+	if (!(task->flags & (TYR_TASK_EXE_TOO_LONG | TYR_TASK_EXE_UNSETTLED)) && task->exe_len) {
+		start = tyr_superblock_start(image, task->exe_dev, TYR_PATH_BINARY);
+		if (start)
+			found = tyr_walk_exe(image, start, task->exe, task->exe_len);
+		if (found < 0)
+			return -1;
+	}
+	task->exe_class = found;
+	task->generation = generation;
+	*class = found;
+	return 0;
+}
+
+/* The cell of one class for the session, the strictest over the slots that hold for it, or -1. */
+static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
+{
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_session *session = &work->session;
+	__u32 exe_class, generation = image->header->generation;
+	long cell = 0;
+
+	if (tyr_exe_class(image, decision->task, &exe_class))
+		return -1;
+	if (!session->type_count)
+		return tyr_cell(image, tyr_profile(image, image->header->unknown_slot, exe_class),
+				work->action, class);
+	for (int i = 0; i < 2; i++)
+		if (session->refined[i].generation == generation)
+			return tyr_cell(image, tyr_profile(image, session->refined[i].slot, exe_class),
+					work->action, class);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TYR_SESSION_TYPES_MAX; i++) {
+		__u32 slot = image->header->type_slot[session->type[i] & (TYR_AGENT_TYPES_MAX - 1)];
+		long found;
+
+		if (i >= session->type_count)
+			break;
+		found = tyr_cell(image, tyr_profile(image, slot, exe_class), work->action, class);
+		if (found < 0)
+			return -1;
+		if (!i || tyr_cell_rank(found) > tyr_cell_rank(cell))
+			cell = found;
+	}
+	return cell;
+}
+
+/*
+ * The class that the path automaton gives work->place, or the unknown class of the action;
+ * work->reason says which. Negative when the image is faulty.
+ */
+static __noinline long tyr_classify(struct tyr_decision *decision)
+{
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_place *place = &work->place;
+	__u64 action = work->action;
+	__u32 start = 0;
+
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC)
+		return -1;
+	if (place->outcome == TYR_PATH_LONG) {
+		work->reason = TYR_REASON_TOO_LONG;
+		tyr_count(TYR_COUNT_PATH_TOO_LONG);
+		return image->header->unknown_class[action];
+	}
+	if (place->outcome == TYR_PATH_SETTLED)
+		start = tyr_superblock_start(image, place->dev, action);
+	if (!start) {
+		work->reason = TYR_REASON_UNSETTLED;
+		tyr_count(TYR_COUNT_PATH_UNSETTLED);
+		return image->header->unknown_class[action];
+	}
+	work->reason = TYR_REASON_CELL;
+	return tyr_walk_path(image, start, work->path, place->offset, place->length);
+}
+
+/* Counts, reports and returns 0 or -EPERM. */
+static __always_inline int tyr_conclude(struct tyr_scratch *work, struct tyr_task *task,
+					__u32 generation)
+{
+	int denied = tyr_cell_denies(work->cell);
+
+	tyr_count(TYR_COUNT_DECISIONS);
+	if (denied)
+		tyr_count(TYR_COUNT_DENIED);
+	if (!(work->cell & TYR_CELL_SILENT))
+		tyr_emit_operation(work, task, generation);
+	return denied ? -EPERM : 0;
+}
+
+/* The verdict about a class; a negative class or a missing cell is a fault, which denies. */
+static __noinline int tyr_decide_class(struct tyr_decision *decision, long class)
+{
+	struct tyr_scratch *work = decision->work;
+	long cell = -1;
+
+	if (class >= 0)
+		cell = tyr_judge(decision, class);
+	if (cell < 0) {
+		work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+		work->reason = TYR_REASON_FAULT;
+		tyr_count(TYR_COUNT_FAULTS);
+	} else {
+		work->cell = cell;
+	}
+	return tyr_conclude(work, decision->task, decision->image.header->generation);
+}
+
+/* The verdict about work->place. */
+static __always_inline int tyr_decide_place(struct tyr_decision *decision)
+{
+	return tyr_decide_class(decision, tyr_classify(decision));
+}
+
+enum tyr_begin_result {
+	TYR_BEGIN_FREE = 0,	/* nothing to decide */
+	TYR_BEGIN_DECIDE = 1,
+	TYR_BEGIN_DENY = 2,
+};
+
+/*
+ * Finds who acts and the image in force. The first thing every deciding hook does. With
+ * `candidates`, an interpreter that is not yet governed is to be decided too; its work->number
+ * is 0.
+ */
+static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
+				int candidates)
+{
+	struct tyr_session *session;
+	struct tyr_scratch *work;
+	struct tyr_task *task;
+	__u64 number;
+	__u32 who;
+	long error;
+
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (who == TYR_WHO_FAULT)
+		return TYR_BEGIN_DENY;
+	if (!task)
+		return TYR_BEGIN_FREE;
+	number = tyr_session_of(task, &session);
+	if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
+		return TYR_BEGIN_FREE;
+	error = tyr_image_open(&decision->image);
+	if (error == TYR_IMAGE_NONE)
+		return TYR_BEGIN_FREE;
+	work = tyr_scratch_get();
+	if (!work || error) {
+		tyr_count(TYR_COUNT_FAULTS);
+		return number ? TYR_BEGIN_DENY : TYR_BEGIN_FREE;
+	}
+	decision->task = task;
+	decision->work = work;
+	work->number = number;
+	work->action = action;
+	work->hook = hook;
+	work->reason = TYR_REASON_CELL;
+	work->place = (struct tyr_place){ .outcome = TYR_PATH_LOST };
+	work->endpoint = (struct tyr_endpoint){};
+	if (session)
+		__builtin_memcpy(&work->session, session, sizeof(*session));
+	else
+		work->session.type_count = 0;
+	return TYR_BEGIN_DECIDE;
+}
+
+/* The whole of a hook about one name. */
+static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u32 hook)
+{
+	struct tyr_decision decision = {};
+
+	switch (tyr_begin(&decision, action, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	if (tyr_place_of(decision.work, dentry))
+		return tyr_decide_class(&decision, -1);
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+		return 0;
+	return tyr_decide_place(&decision);
+}
+
+#endif

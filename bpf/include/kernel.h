@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel types that Tyr reads, and of each only the fields that it reads.
+ *
+ * CO-RE finds every field by name in the running kernel's BTF, so order, size and what is left
+ * out do not matter here. A field that a kernel does not have makes the program fail to load.
+ */
+#ifndef TYR_KERNEL_H
+#define TYR_KERNEL_H
+
+#include <linux/types.h>
+
+#define TYR_CORE __attribute__((preserve_access_index))
+
+typedef __u32 fmode_t;
+typedef __u32 dev_t;
+typedef __u16 umode_t;
+
+struct vfsmount;
+struct user_namespace;
+struct bpf_local_storage;
+struct seq_file;
+
+struct super_block {
+	dev_t s_dev;
+	unsigned long s_flags;
+	struct dentry *s_root;
+} TYR_CORE;
+
+struct inode {
+	umode_t i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int __i_nlink;
+} TYR_CORE;
+
+struct qstr {
+	__u32 len;
+	const unsigned char *name;
+} TYR_CORE;
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
+} TYR_CORE;
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+} TYR_CORE;
+
+struct file {
+	fmode_t f_mode;
+	struct inode *f_inode;
+	unsigned int f_flags;
+	struct path f_path;
+} TYR_CORE;
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+	const char *interp;
+} TYR_CORE;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+} TYR_CORE;
+
+struct task_struct {
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct bpf_local_storage *bpf_storage;
+} TYR_CORE;
+
+struct sockaddr {
+	__u16 sa_family;
+} TYR_CORE;
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+} TYR_CORE;
+
+struct sock_common {
+	unsigned short skc_family;
+} TYR_CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_type;
+	__u16 sk_protocol;
+} TYR_CORE;
+
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+} TYR_CORE;
+
+struct unix_sock {
+	struct sock sk;
+	struct path path;
+} TYR_CORE;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} TYR_CORE;
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} TYR_CORE;
+
+/* Values that are part of the kernel's ABI or have not changed since 5.7. */
+enum tyr_kernel_values {
+	FMODE_READ = 0x1,
+	FMODE_WRITE = 0x2,
+	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
+	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
+	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
+	NAME_BYTES_MAX = 255,
+	S_IFMT = 0170000,
+	S_IFDIR = 0040000,
+	PROT_EXEC = 0x4,
+	EPERM = 1,
+	ENOMEM = 12,
+	EBUSY = 16,
+	AF_UNSPEC = 0,
+	AF_UNIX = 1,
+	AF_INET = 2,
+	AF_INET6 = 10,
+	AF_NETLINK = 16,
+	AF_ALG = 38,
+	SOCK_STREAM = 1,
+	SOCK_DGRAM = 2,
+	SOCK_TYPE_MASK = 0xf,
+	IPPROTO_ICMP = 1,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_ICMPV6 = 58,
+	IPPROTO_UDPLITE = 136,
+	IPPROTO_MPTCP = 262,
+};
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Maps that the hooks share. All are pinned with the programs, so that they outlive the daemon.
+ * The policy image, `image`, is declared in automaton.bpf.h.
+ */
+#ifndef TYR_MAPS_BPF_H
+#define TYR_MAPS_BPF_H
+
+#include "event.h"
+#include "kernel.h"
+#include "verdict.bpf.h"
+
+enum tyr_scratch_sizes {
+	TYR_SCRATCH_BYTES = 2 * TYR_PATH_MAX,
+};
+
+/* A file that an exec has come across. */
+struct tyr_seen {
+	__u32 dev;
+	__u32 length;
+	__u64 ino;
+	__u32 flags;			/* TYR_TASK_EXE_* and TYR_TASK_LOADER */
+	__u32 reserved;
+	__u8 path[TYR_EXE_MAX];
+};
+
+/* Where an object is; path.bpf.h settles it. */
+struct tyr_place {
+	__u32 outcome;			/* enum tyr_path_outcome */
+	__u32 dev;
+	__u64 ino;
+	__u32 offset;			/* of the path in tyr_scratch.path */
+	__u32 length;
+};
+
+/* What rules see in a name, for one action. */
+struct tyr_sight {
+	__u32 class;
+	__u32 below;			/* automaton state of the names below; 0: not settled */
+};
+
+struct tyr_sights {
+	struct tyr_sight action[TYR_ACTION_EXEC + 1];
+};
+
+/*
+ * Work space of one thread while a hook runs, and what an exec has shown so far. Never per CPU:
+ * the programs can be preempted, and the preempting task would write into the same memory.
+ *
+ * All that is computed is kept here, also where a stack had room: verifiers follow every value
+ * that a stack slot can have, and none that a map has.
+ */
+struct tyr_scratch {
+	struct tyr_seen program;	/* latest program of the #! chain */
+	struct tyr_seen evidence;	/* file that shows an agent */
+	__u32 label;			/* SIGNATURE_EXE label of `program` */
+	__u32 type;			/* agent type that a script of the chain stands for */
+
+	struct tyr_session session;	/* copy of the one that governs; no types: not known */
+	__u64 number;			/* of the session */
+	__u32 action;
+	__u32 hook;
+	__u32 cell;
+	__u32 reason;
+	struct tyr_place place;
+	struct tyr_endpoint endpoint;
+	struct tyr_sights from;
+	struct tyr_sights to;
+
+	struct tyr_operation record;
+	struct tyr_process process;
+	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX; the rest is for the verifier */
+};
+
+/* Identity of every governed thread. Writers: task_alloc, exec, the tagging iterator. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tyr_task);
+} tasks SEC(".maps");
+
+/* Work space; made when a hook first needs it on a thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tyr_scratch);
+} scratch SEC(".maps");
+
+/* Never holds anything: asking it to forget a task tells whether task storage is busy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} storage_probe SEC(".maps");
+
+/*
+ * Sessions that are agents, by number. Writers: exec and file_open hooks make entries, user space
+ * refines and removes them. When it is full a new agent is governed by the unknown slot.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_SESSIONS_MAX);
+	__type(key, __u64);
+	__type(value, struct tyr_session);
+} sessions SEC(".maps");
+
+/* The number of the next session. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} next_session SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tyr_config);
+} config SEC(".maps");
+
+/* Identities that the next run of the tagging iterator gives, by tgid. Writer: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_TAGS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct tyr_task);
+} tagging SEC(".maps");
+
+/* Records for the daemon. Full: the record is lost and counted, the verdict stands. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} events SEC(".maps");
+
+/* enum tyr_counter -> count. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TYR_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void tyr_count(__u32 counter)
+{
+	__u64 *count = bpf_map_lookup_elem(&counters, &counter);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Renames and links: an object may get a new name only where no rule is lost by it.
+ *
+ * A file loses a rule when an action that is denied under the old name is not denied under the
+ * new one. Below a directory there may be anything, so the automaton answers: the automaton is
+ * minimal, so both names with a slash behind them lead to the same state exactly when every name
+ * below them means the same. A directory of which no rule could deny anything to this session
+ * moves freely.
+ */
+#ifndef TYR_MOVE_BPF_H
+#define TYR_MOVE_BPF_H
+
+#include "judge.bpf.h"
+
+/* The state after work->place and a slash; 0 is a fault. */
+static __always_inline __u32 tyr_state_below(struct tyr_decision *decision, __u32 start)
+{
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_place *place = &decision->work->place;
+	struct tyr_walk walk = {
+		.pages = image->pages,
+		.class_of = image->header->path_class,
+		.buffer = decision->work->path,
+		.at = place->offset,
+		.end = place->offset + place->length,
+		.state = start,
+	};
+	struct tyr_page *page;
+	__u32 word;
+
+	if (walk.end > TYR_PATH_MAX)
+		return 0;
+	if (bpf_loop(TYR_PATH_MAX, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
+		return 0;
+	if (walk.state & TYR_STATE_ABSORBING)
+		return walk.state;
+	page = tyr_page(walk.pages, walk.state >> TYR_STATE_PAGE_SHIFT);
+	if (!page)
+		return 0;
+	word = (walk.state & TYR_STATE_OFFSET_MASK) + 1 + image->header->path_class['/'];
+	return page->word[word & (TYR_PAGE_WORDS - 1)];
+}
+
+struct tyr_looking {
+	struct tyr_decision *decision;
+	struct tyr_sights *sights;
+	__u32 pad;
+	__u32 fault;
+};
+
+static long tyr_look_step(__u32 index, struct tyr_looking *looking)
+{
+	struct tyr_decision *decision = looking->decision;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_sight *sight;
+	__u64 action = index;
+	__u32 start;
+	long class;
+
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC)
+		return 1;
+	sight = &looking->sights->action[action];
+	work->action = action;
+	class = tyr_classify(decision);
+	if (class < 0)
+		looking->fault = 1;
+	sight->class = class;
+	sight->below = 0;
+	if (work->reason != TYR_REASON_CELL)
+		return 0;
+	start = tyr_superblock_start(&decision->image, work->place.dev, action);
+	if (start)
+		sight->below = tyr_state_below(decision, start);
+	return 0;
+}
+
+/* What rules see in a name. A loop by helper: its body is verified once, not for every action. */
+static __noinline long tyr_look(struct tyr_decision *decision, struct dentry *dentry,
+				struct tyr_sights *sights)
+{
+	struct tyr_looking looking = { .decision = decision, .sights = sights };
+
+	if (tyr_place_of(decision->work, dentry))
+		return -1;
+	if (bpf_loop(TYR_ACTION_EXEC + 1, tyr_look_step, &looking, 0) < 0 || looking.fault)
+		return -1;
+	return 0;
+}
+
+struct tyr_any_denied {
+	struct tyr_decision *decision;
+	__u32 pad;
+	__u32 found;		/* 1: some class is denied; 2: fault */
+};
+
+static long tyr_any_denied_step(__u32 index, struct tyr_any_denied *search)
+{
+	struct tyr_decision *decision = search->decision;
+	__u64 action = decision->work->action;
+	long cell;
+
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC || index >= decision->image.header->class_count[action])
+		return 1;
+	cell = tyr_judge(decision, index);
+	if (cell < 0) {
+		search->found = 2;
+		return 1;
+	}
+	if (tyr_cell_denies(cell)) {
+		search->found = 1;
+		return 1;
+	}
+	return 0;
+}
+
+struct tyr_losing {
+	struct tyr_decision *decision;
+	__u32 directory;
+	__u32 loses;		/* 1: a rule would be lost; 2: fault */
+};
+
+static long tyr_losing_step(__u32 index, struct tyr_losing *losing)
+{
+	struct tyr_decision *decision = losing->decision;
+	struct tyr_any_denied search = { .decision = decision };
+	struct tyr_scratch *work = decision->work;
+	__u64 action = index;
+	long was, is;
+
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC)
+		return 1;
+	work->action = action;
+	if (losing->directory) {
+		if (work->from.action[action].below == work->to.action[action].below &&
+		    work->from.action[action].below)
+			return 0;
+		if (bpf_loop(TYR_PAGE_WORDS, tyr_any_denied_step, &search, 0) < 0)
+			losing->loses = 2;
+		else if (search.found)
+			losing->loses = search.found;
+		return 0;
+	}
+	was = tyr_judge(decision, work->from.action[action].class);
+	is = tyr_judge(decision, work->to.action[action].class);
+	if (was < 0 || is < 0)
+		losing->loses = 2;
+	else if (tyr_cell_denies(was) && !tyr_cell_denies(is))
+		losing->loses = 1;
+	return 0;
+}
+
+static __noinline int tyr_decide_move(struct dentry *from, struct dentry *to, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	struct tyr_losing losing = { .decision = &decision };
+	struct tyr_scratch *work;
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision.work;
+	losing.directory = (BPF_CORE_READ(from, d_inode, i_mode) & S_IFMT) == S_IFDIR;
+	if (tyr_look(&decision, to, &work->to) || tyr_look(&decision, from, &work->from) ||
+	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_losing_step, &losing, 0) < 0)
+		losing.loses = 2;
+	if (!losing.loses)
+		return 0;
+	work->action = TYR_ACTION_FILE_WRITE;
+	if (losing.loses == 2)
+		return tyr_decide_class(&decision, -1);
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+	work->reason = TYR_REASON_MOVED;
+	return tyr_conclude(work, decision.task, decision.image.header->generation);
+}
+
+/* A link or rename: both names are written, then nothing may be lost. */
+struct tyr_renaming {
+	struct dentry *from;
+	struct dentry *to;
+	__u32 hook;
+	__u32 denied;
+};
+
+static long tyr_rename_name_step(__u32 index, struct tyr_renaming *renaming)
+{
+	struct dentry *dentry = index ? renaming->to : renaming->from;
+
+	if (renaming->denied)
+		return 1;
+	if (tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, renaming->hook))
+		renaming->denied = 1;
+	return 0;
+}
+
+static long tyr_rename_move_step(__u32 index, struct tyr_renaming *renaming)
+{
+	struct dentry *from = index ? renaming->to : renaming->from;
+	struct dentry *to = index ? renaming->from : renaming->to;
+
+	if (renaming->denied)
+		return 1;
+	if (tyr_decide_move(from, to, renaming->hook))
+		renaming->denied = 1;
+	return 0;
+}
+
+/* `ways` is 2 when the objects may change places. Loops by helper: each body is verified once. */
+static __always_inline int tyr_decide_rename(struct dentry *from, struct dentry *to,
+					     __u32 hook, __u32 ways)
+{
+	struct tyr_renaming renaming = { .from = from, .to = to, .hook = hook };
+
+	if (bpf_loop(2, tyr_rename_name_step, &renaming, 0) < 0 || renaming.denied)
+		return -EPERM;
+	if (bpf_loop(ways, tyr_rename_move_step, &renaming, 0) < 0 || renaming.denied)
+		return -EPERM;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,22 @@
+//! The kernel edge: loads the programs, gives them policy images, reads their records.
+//!
+//! The only module with `unsafe`: each use says why it is sound. Nothing here knows networks,
+//! SQL or the spool.
+
+#![allow(unsafe_code, reason = "maps are bytes to the kernel, and a few facts need system calls")]
+
+pub mod abi;
+pub mod decide;
+pub mod error;
+pub mod features;
+pub mod image;
+pub mod install;
+pub mod load;
+pub mod mounts;
+pub mod object;
+pub mod pins;
+pub mod record;
+pub mod ringbuf;
+pub mod sessions;
+pub mod skel;
+pub mod tagging;

@@ -1,0 +1,99 @@
+//! The programs of the object, and which of them a mode needs.
+
+use std::fmt;
+
+/// How verdicts reach the syscall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EnforcementMode {
+    /// Nothing is attached: operations are neither seen nor stopped.
+    Observe,
+    /// fmod_ret on the functions that call the LSM hooks: as strict, and skipped where a program
+    /// interrupts itself.
+    FmodRet,
+    /// BPF LSM.
+    Lsm,
+}
+
+impl EnforcementMode {
+    /// The name used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnforcementMode::Observe => "observe",
+            EnforcementMode::FmodRet => "fmod_ret",
+            EnforcementMode::Lsm => "lsm",
+        }
+    }
+
+    /// How the names of its programs begin.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            EnforcementMode::Observe => "none_",
+            EnforcementMode::FmodRet => "fmod_",
+            EnforcementMode::Lsm => "lsm_",
+        }
+    }
+}
+
+impl fmt::Display for EnforcementMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One hook of the object.
+pub(crate) struct Hook {
+    /// Program name after the mode's prefix.
+    pub(crate) name: &'static str,
+    /// The kernel function whose presence says that this kernel has the hook; `None`: all have.
+    pub(crate) only_with: Option<&'static str>,
+}
+
+const fn hook(name: &'static str) -> Hook {
+    Hook { name, only_with: None }
+}
+
+/// In the order in which they are attached: first who inherits, then who is recognised, then what
+/// is decided.
+pub(crate) const HOOKS: [Hook; 24] = [
+    hook("task_alloc"),
+    hook("bprm_committed"),
+    hook("bprm_check"),
+    hook("file_open"),
+    hook("file_receive"),
+    hook("mmap_file"),
+    hook("path_unlink"),
+    hook("path_rmdir"),
+    hook("path_mkdir"),
+    hook("path_mknod"),
+    hook("path_symlink"),
+    hook("path_link"),
+    hook("path_rename"),
+    hook("path_truncate"),
+    Hook { name: "file_truncate", only_with: Some("security_file_truncate") },
+    hook("path_chmod"),
+    hook("path_chown"),
+    hook("inode_setxattr"),
+    hook("inode_removexattr"),
+    hook("unix_stream_connect"),
+    hook("unix_may_send"),
+    hook("socket_connect"),
+    hook("socket_sendmsg"),
+    hook("socket_create"),
+];
+
+/// Programs that every mode needs.
+pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
+
+/// Maps that outlive the daemon.
+pub(crate) const MAPS: [&str; 10] = [
+    "tasks",
+    "scratch",
+    "storage_probe",
+    "sessions",
+    "next_session",
+    "config",
+    "tagging",
+    "events",
+    "counters",
+    "image",
+];
