@@ -3,9 +3,15 @@
 //!
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
-pub mod kernel;
 pub mod model;
 pub mod policy;
+pub mod kernel;
 pub mod wire;
 pub mod tls;
+pub mod process;
+pub mod exit;
+pub mod log;
 pub mod server;
+pub mod daemon;
+pub mod cli;
+pub mod applet;

@@ -1,1 +1,4 @@
-fn main() {}
+fn main() {
+    let process = tyr::process::Process::of_this_process();
+    std::process::exit(tyr::applet::run(process).code());
+}

@@ -6,7 +6,7 @@
 pub mod problem;
 pub mod rule;
 
-mod agent_types;
+pub mod agent_types;
 pub mod condition;
 pub mod document;
 mod fields;
@@ -15,6 +15,7 @@ mod nearest;
 pub mod network;
 pub mod parse;
 pub mod pattern;
+pub mod signatures;
 pub mod sni;
 pub mod symlink;
 mod tree;
@@ -23,7 +24,6 @@ pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;
-pub mod signatures;
 
 pub mod compile;
 

@@ -117,7 +117,8 @@ impl Programs {
 /// Numbers that user space gives have the highest bit.
 const USER_NUMBERS: u64 = 1 << 63;
 
-fn boot_clock_ns() -> u64 {
+/// CLOCK_BOOTTIME now, nanoseconds.
+pub fn boot_clock_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec for the call to fill.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };

@@ -1,0 +1,128 @@
+//! Which role a call means: the name of the program, or the first argument.
+
+use std::io::Write;
+
+use argh::{EarlyExit, FromArgs};
+
+use crate::exit::{self, Exit, Failure};
+use crate::process::Process;
+use crate::{cli, daemon, log, server};
+
+/// Governs AI agents on Linux hosts: finds them, decides in the kernel what they may touch, and
+/// keeps the audit of it on a server.
+#[derive(FromArgs, Debug)]
+struct Tyr {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Server(server::config::Options),
+    Daemon(daemon::config::Args),
+    Login(cli::login::Args),
+    Hosts(cli::hosts::Args),
+    Agents(cli::agents::Args),
+    Policy(cli::policy::Args),
+    Audit(cli::audit::Args),
+    EnrollmentToken(cli::enrollment_token::Args),
+    Version(cli::version::Args),
+}
+
+/// Runs the role that `process.args` ask for and tells how it ended. An error is printed here,
+/// once.
+pub fn run(mut process: Process) -> Exit {
+    match start(&mut process) {
+        Ok(exit) => exit,
+        // Standard output was closed by its reader: nothing is left to say.
+        Err(failure) if failure.exit == Exit::Ok => Exit::Ok,
+        Err(failure) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(process.stderr, "{failure}");
+            failure.exit
+        }
+    }
+}
+
+/// Exact names only: a renamed copy would otherwise run a role nobody asked for.
+fn start(process: &mut Process) -> Result<Exit, Failure> {
+    let args = cli::args::prepare(process.args.get(1..).unwrap_or_default());
+    let called = process.args.first().map_or("", String::as_str);
+    match called.rsplit('/').next().unwrap_or("") {
+        "tyr" => match parse::<Tyr>(process, "tyr", &args)? {
+            Some(tyr) => command(process, &tyr.command),
+            None => Ok(Exit::Ok),
+        },
+        "tyr-server" => match parse(process, "tyr-server", &args)? {
+            Some(options) => run_server(process, &options),
+            None => Ok(Exit::Ok),
+        },
+        "tyrd" => match parse(process, "tyrd", &args)? {
+            Some(args) => daemon::role::run(process, &args),
+            None => Ok(Exit::Ok),
+        },
+        other => Err(Failure::new(
+            Exit::Usage,
+            format!("this program does not know its role by the name `{other}`"),
+        )
+        .help("call it `tyr`, `tyr-server` or `tyrd`")),
+    }
+}
+
+fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Server(options) => run_server(process, options),
+        Command::Daemon(args) => daemon::role::run(process, args),
+        Command::Login(args) => cli::login::run(process, args),
+        Command::Hosts(args) => cli::hosts::run(process, args),
+        Command::Agents(args) => cli::agents::run(process, args),
+        Command::Policy(args) => cli::policy::run(process, args),
+        Command::Audit(args) => cli::audit::run(process, args),
+        Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
+        Command::Version(args) => cli::version::run(process, args),
+    }
+}
+
+/// `tyr server` as a process.
+fn run_server(process: &Process, options: &server::config::Options) -> Result<Exit, Failure> {
+    log::start(log::Format::Text, process.var("TYR_LOG").unwrap_or("info"));
+    let config = server::config::Config::load(options)
+        .map_err(|error| Failure::new(Exit::Config, exit::chain(&error)))?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::caused(Exit::Os, "cannot start the runtime", &error))?;
+    runtime.block_on(server::run(config)).map_err(|error| {
+        let exit = match &error {
+            server::ServerError::Config(_) => Exit::Config,
+            server::ServerError::Db(_) | server::ServerError::Listen { .. } => Exit::Unavailable,
+            _ => Exit::Software,
+        };
+        Failure::new(exit, exit::chain(&error))
+    })?;
+    Ok(Exit::Ok)
+}
+
+/// The arguments of a role; `None` when help was asked for and printed.
+fn parse<T: FromArgs>(
+    process: &mut Process,
+    name: &str,
+    args: &[String],
+) -> Result<Option<T>, Failure> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match T::from_args(&[name], &args) {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(EarlyExit { output, status: Ok(()) }) => {
+            cli::write(process, &output)?;
+            Ok(None)
+        }
+        Err(EarlyExit { output, status: Err(()) }) => {
+            let words: Vec<&str> = args.iter().copied().take_while(|a| !a.starts_with('-')).collect();
+            let command = [&[name], words.as_slice()].concat().join(" ");
+            Err(Failure::new(Exit::Usage, output.trim_end().to_owned())
+                .help(format!("`{command} --help` shows what it takes")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! `tyr policy`: check, apply and assign policies.
+
+mod apply;
+mod assign;
+mod engines;
+mod local;
+mod versions;
+
+use argh::FromArgs;
+
+use crate::process::Process;
+
+use super::Outcome;
+
+/// Check, apply, assign and explain policies.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "policy")]
+pub struct Args {
+    #[argh(subcommand)]
+    verb: Verb,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Verb {
+    Check(local::Check),
+    Explain(local::Explain),
+    Test(local::Test),
+    Apply(apply::Apply),
+    List(versions::List),
+    Show(versions::Show),
+    Diff(versions::Diff),
+    History(versions::History),
+    Rollback(versions::Rollback),
+    Assign(assign::Assign),
+    Unassign(assign::Unassign),
+}
+
+pub fn run(process: &mut Process, args: &Args) -> Outcome {
+    match &args.verb {
+        Verb::Check(check) => local::check(process, check),
+        Verb::Explain(explain) => local::explain(process, explain),
+        Verb::Test(test) => local::test(process, test),
+        Verb::Apply(apply) => apply::run(process, apply),
+        Verb::List(list) => versions::list(process, list),
+        Verb::Show(show) => versions::show(process, show),
+        Verb::Diff(diff) => versions::diff(process, diff),
+        Verb::History(history) => versions::history(process, history),
+        Verb::Rollback(rollback) => versions::rollback(process, rollback),
+        Verb::Assign(assign) => assign::assign(process, assign),
+        Verb::Unassign(unassign) => assign::unassign(process, unassign),
+    }
+}

@@ -1,0 +1,35 @@
+//! `tyr version`.
+
+use argh::FromArgs;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::process::Process;
+
+use super::output::{Format, json};
+use super::{Outcome, write};
+
+/// Print the version.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "version")]
+pub struct Args {
+    /// table or json
+    #[argh(option, default = "Format::Table")]
+    output: Format,
+}
+
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Serialize)]
+struct Answer {
+    version: &'static str,
+}
+
+pub fn run(process: &mut Process, args: &Args) -> Outcome {
+    match args.output {
+        Format::Table => write(process, &format!("tyr {VERSION}\n"))?,
+        Format::Json => json(process, &Answer { version: VERSION })?,
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,109 @@
+use std::fs;
+
+use argh::FromArgs;
+
+use super::file::parse;
+use super::{Args, Config};
+use crate::exit::{Exit, Failure};
+
+fn resolve(args: &[&str]) -> Result<Config, Failure> {
+    let args = Args::from_args(&["tyrd"], args).expect("the options are known");
+    Config::resolve(&args, "machine")
+}
+
+/// The packaged file, its example values taken in.
+fn packaged(uncommented: bool) -> String {
+    let text = include_str!("../../../packaging/etc/daemon.yaml");
+    let lines = text.lines().map(|line| {
+        let bare = line.trim_start();
+        let is_setting = bare.starts_with("# ")
+            && bare[2..].split_once(':').is_some_and(|(key, _)| !key.trim().contains(' '));
+        if uncommented && is_setting { line.replacen("# ", "", 1) } else { line.to_owned() }
+    });
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+#[test]
+fn the_packaged_file_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daemon.yaml");
+    fs::write(&path, packaged(false)).unwrap();
+    let from_file = resolve(&["--config", path.to_str().unwrap()]).unwrap();
+    fs::write(&path, "").unwrap();
+    let from_nothing = resolve(&["--config", path.to_str().unwrap()]).unwrap();
+    assert_eq!(format!("{from_file:?}"), format!("{from_nothing:?}"));
+}
+
+#[test]
+fn the_packaged_file_shows_every_key_with_its_default() {
+    let file = parse(&packaged(true)).unwrap();
+    assert_eq!(file.server.as_deref(), Some("tyr.example.com:7700"));
+    assert_eq!(file.labels.unwrap()["team"], "platform");
+    let default = parse("").unwrap();
+    assert!(default.server.is_none());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daemon.yaml");
+    fs::write(&path, "").unwrap();
+    let config = resolve(&["--config", path.to_str().unwrap()]).unwrap();
+    assert_eq!(file.state_dir.as_ref(), Some(&config.state_dir));
+    assert_eq!(file.log_filter.as_ref(), Some(&config.log_filter));
+    assert_eq!(file.spool.unwrap().bytes_max, Some(config.spool_bytes_max));
+    let window_ms = file.events.unwrap().repeat_window_ms.unwrap();
+    assert_eq!(u128::from(window_ms), config.repeat_window.as_millis());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    for (text, expected) in [
+        ("sever: a:1", "sever"),
+        ("spool:\n  bytes: 3", "bytes"),
+        ("log_format: xml", "xml"),
+        ("labels: 3", "labels"),
+        ("server: [", ""),
+    ] {
+        let message = parse(text).expect_err(text);
+        assert!(message.contains(expected), "{text}: {message}");
+        assert!(message.contains("line"), "{text}: {message}");
+    }
+}
+
+#[test]
+fn options_stand_above_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daemon.yaml");
+    fs::write(&path, "server: a:1\nstate_dir: /x\nlabels: {env: dev, team: a}\nhostname: h\n").unwrap();
+    let path = path.to_str().unwrap();
+    let config =
+        resolve(&["--config", path, "--server", "b:2", "--label", "env=prod", "--scope", "cgroup:/c"])
+            .unwrap();
+    assert_eq!(config.server.as_deref(), Some("b:2"));
+    assert_eq!(config.state_dir.to_str(), Some("/x"));
+    assert_eq!(config.hostname, "h");
+    assert_eq!(config.labels["env"], "prod");
+    assert_eq!(config.labels["team"], "a");
+    assert_eq!(config.scope.unwrap().to_str(), Some("/c"));
+}
+
+#[test]
+fn contradictions_and_unsupported_options_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daemon.yaml");
+    fs::write(&path, "").unwrap();
+    let path = path.to_str().unwrap();
+    for args in [
+        vec!["--tls-capture"],
+        vec!["--server", "nowhere"],
+        vec!["--server", ":7700"],
+        vec!["--server", "a:1", "--policy", "p.yaml"],
+        vec!["--scope", "/sys/fs/cgroup"],
+        vec!["--scope", "cgroup:relative"],
+        vec!["--label", "novalue"],
+    ] {
+        let all: Vec<&str> = ["--config", path].into_iter().chain(args.clone()).collect();
+        let failure = resolve(&all).expect_err(&format!("{args:?}"));
+        assert_eq!(failure.exit, Exit::Usage, "{args:?}");
+    }
+    fs::write(path, "spool: {bytes_max: 5}").unwrap();
+    assert_eq!(resolve(&["--config", path]).unwrap_err().exit, Exit::Config);
+    assert_eq!(resolve(&["--config", "/nonexistent"]).unwrap_err().exit, Exit::NoInput);
+}

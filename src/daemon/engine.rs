@@ -1,0 +1,331 @@
+//! Records of the kernel → events in the outbox.
+//!
+//! Runs on the thread that reads the ring buffer: a record leaves the buffer when its event is in
+//! the spool, so a killed daemon loses none.
+
+mod operations;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::model::event::{AgentRef, Body, Event, Process, path_text};
+
+use super::discover::Found;
+use super::judge::Generations;
+use super::kernel::{Enforcement, Kernel, Record, Session, Subject};
+use super::outbox::Outbox;
+use super::processes::Processes;
+use super::roster::Roster;
+use super::sessions::{Agent, agent_id};
+use super::sync::Change;
+
+use operations::Operations;
+
+/// Everything that stays the same while the daemon runs.
+#[derive(Clone, Debug)]
+pub struct HostFacts {
+    /// Of the machine, known before it is enrolled.
+    pub machine_id: String,
+    pub boot_id: String,
+    /// Of this daemon: it governs others and is governed by nobody.
+    pub own_pid: u32,
+}
+
+/// Turns records into events.
+pub struct Engine {
+    kernel: Arc<dyn Kernel>,
+    outbox: Arc<Outbox>,
+    roster: Arc<Roster>,
+    generations: Arc<Generations>,
+    changes: Sender<Change>,
+    facts: HostFacts,
+    processes: Processes,
+    operations: Operations,
+    clock: Clock,
+    /// Records of these times and processes were spooled before a restart.
+    spooled: HashSet<(u64, u32)>,
+    events_lost: u64,
+    /// When live sessions were last asked for.
+    looked_ns: u64,
+}
+
+const LIVE_INTERVAL_NS: u64 = 500_000_000;
+
+/// What an engine is made of.
+pub struct Parts {
+    pub kernel: Arc<dyn Kernel>,
+    pub outbox: Arc<Outbox>,
+    pub roster: Arc<Roster>,
+    pub generations: Arc<Generations>,
+    pub changes: Sender<Change>,
+    pub facts: HostFacts,
+    pub processes: Processes,
+    pub repeat_window_ns: u64,
+    /// Time and process of the last events in the spool.
+    pub spooled: HashSet<(u64, u32)>,
+    /// What the kernel had lost when it was last reported.
+    pub events_lost: u64,
+}
+
+impl Engine {
+    pub fn new(parts: Parts) -> Engine {
+        let clock = Clock::now(parts.kernel.as_ref());
+        Engine {
+            kernel: parts.kernel,
+            outbox: parts.outbox,
+            roster: parts.roster,
+            generations: parts.generations,
+            changes: parts.changes,
+            facts: parts.facts,
+            processes: parts.processes,
+            operations: Operations::new(parts.repeat_window_ns),
+            clock,
+            spooled: parts.spooled,
+            events_lost: parts.events_lost,
+            looked_ns: 0,
+        }
+    }
+
+    /// Takes one record.
+    pub fn record(&mut self, record: Record) {
+        let subject = match &record {
+            Record::Decision(subject, _)
+            | Record::AgentStarted(subject, _)
+            | Record::Execed(subject, _)
+            | Record::Exited(subject) => subject,
+        };
+        let again = self.spooled.contains(&(subject.boot_ns, subject.pid));
+        if again || subject.pid == self.facts.own_pid {
+            return;
+        }
+        match record {
+            Record::Decision(subject, decision) => {
+                self.adopt(&subject);
+                operations::take(self, subject, decision);
+            }
+            Record::AgentStarted(subject, path) => self.agent_started(&subject, &path),
+            Record::Execed(subject, exe) => {
+                self.adopt(&subject);
+                self.processes.execed(&subject, &exe);
+            }
+            Record::Exited(subject) => {
+                self.processes.exited(&subject);
+                self.root_exited(&subject);
+            }
+        }
+        self.end_windows(false);
+    }
+
+    /// What has to happen though no record comes: ends windows, reports losses, finds sessions
+    /// that have ended. To be called a few times a second.
+    pub fn tick(&mut self) {
+        self.clock = Clock::now(self.kernel.as_ref());
+        self.end_windows(false);
+        self.report_losses();
+        self.end_sessions();
+        self.outbox.sync();
+    }
+
+    /// Reports everything that was only counted so far.
+    pub fn flush(&mut self) {
+        self.end_windows(true);
+        self.report_losses();
+        self.outbox.sync();
+    }
+
+    /// An event about the host itself, now.
+    pub fn host_event(&mut self, body: Body) {
+        let boot_ns = self.kernel.boot_ns();
+        self.put(boot_ns, Process::default(), None, body);
+    }
+
+    /// Takes in sessions that the kernel already has: of an earlier daemon, or just tagged.
+    pub fn adopt_sessions(&mut self, found: &[Found]) {
+        let sessions = match self.kernel.sessions() {
+            Ok(sessions) => sessions,
+            Err(error) => {
+                tracing::error!(%error, "cannot read the sessions");
+                return;
+            }
+        };
+        for session in sessions {
+            let tagged = found.iter().find(|found| found.pid == session.root_pid);
+            let subject = Subject {
+                session: session.number,
+                boot_ns: self.kernel.boot_ns(),
+                start_boot_ns: session.root_start_boot_ns,
+                pid: session.root_pid,
+                parent_pid: tagged.map_or(0, |found| found.parent_pid),
+                uid: tagged.map_or(0, |found| found.uid),
+                ..Subject::default()
+            };
+            match tagged {
+                Some(found) => self.start(&subject, session, &found.evidence, Some(&found.exe)),
+                None => self.adopt(&subject),
+            }
+        }
+    }
+
+    fn agent_started(&mut self, subject: &Subject, path: &[u8]) {
+        let session = self.session(subject);
+        let evidence = path_text(path);
+        self.start(subject, session, &evidence, None);
+    }
+
+    /// Notes a session and reports it.
+    fn start(&mut self, subject: &Subject, session: Session, evidence: &str, exe: Option<&[u8]>) {
+        let agent = self.agent(subject, session, evidence, exe);
+        let process = self.processes.describe(subject, exe, agent.root_pid);
+        let reference = reference(&agent);
+        self.roster.insert(subject.session, agent);
+        let _ = self.changes.send(Change::Sessions);
+        let body = Body::AgentStarted { evidence: evidence.to_owned() };
+        self.put(subject.boot_ns, process, Some(reference), body);
+    }
+
+    /// A session that no record has told of: started before this daemon, or its record was lost.
+    fn adopt(&mut self, subject: &Subject) {
+        if subject.session == 0 || self.roster.contains(subject.session) {
+            return;
+        }
+        let session = self.session(subject);
+        let agent = self.agent(subject, session, "", None);
+        self.roster.insert(subject.session, agent);
+        let _ = self.changes.send(Change::Sessions);
+    }
+
+    /// The kernel's entry of the session, or what the record itself tells.
+    fn session(&self, subject: &Subject) -> Session {
+        let sessions = self.kernel.sessions().unwrap_or_default();
+        let found = sessions.into_iter().find(|session| session.number == subject.session);
+        found.unwrap_or_else(|| Session {
+            number: subject.session,
+            agent_types: Some(subject.agent_type.clone())
+                .filter(|agent_type| !agent_type.is_empty())
+                .into_iter()
+                .collect(),
+            root_pid: subject.pid,
+            root_start_boot_ns: subject.start_boot_ns,
+        })
+    }
+
+    fn agent(
+        &mut self,
+        subject: &Subject,
+        session: Session,
+        evidence: &str,
+        exe: Option<&[u8]>,
+    ) -> Agent {
+        let process = self.processes.describe(subject, exe, session.root_pid);
+        Agent {
+            id: agent_id(&self.facts.machine_id, &self.facts.boot_id, &session),
+            agent_types: session.agent_types,
+            root_pid: session.root_pid,
+            root_start_boot_ns: session.root_start_boot_ns,
+            exe: process.exe,
+            user: process.user,
+            uid: process.uid,
+            container: process.container,
+            interactive: self.processes.is_interactive(subject),
+            evidence: evidence.to_owned(),
+            started_ns: self.clock.wall_ns(subject.start_boot_ns),
+        }
+    }
+
+    /// The end of the root is when a session most often ends: looked at at once.
+    fn root_exited(&mut self, subject: &Subject) {
+        if self.roster.is_root(subject.session, subject.pid) {
+            self.roster.set_ending(subject.session);
+        }
+    }
+
+    /// Reports sessions that no thread belongs to any more.
+    fn end_sessions(&mut self) {
+        // Asking the kernel walks all of its tasks.
+        let now_ns = self.kernel.boot_ns();
+        let is_due = now_ns.saturating_sub(self.looked_ns) >= LIVE_INTERVAL_NS;
+        if self.roster.is_empty() || !is_due {
+            return;
+        }
+        self.looked_ns = now_ns;
+        let Ok(live) = self.kernel.live_sessions() else { return };
+        for (number, agent) in self.roster.ended(&live) {
+            if let Err(error) = self.kernel.remove_session(number) {
+                tracing::warn!(%error, session = number, "cannot remove an ended session");
+            }
+            let process = Process {
+                pid: agent.root_pid,
+                start_boot_ns: agent.root_start_boot_ns,
+                uid: agent.uid,
+                user: agent.user.clone(),
+                exe: agent.exe.clone(),
+                container: agent.container.clone(),
+                ..Process::default()
+            };
+            self.put(self.kernel.boot_ns(), process, Some(reference(&agent)), Body::AgentEnded);
+            let _ = self.changes.send(Change::Sessions);
+        }
+    }
+
+    fn end_windows(&mut self, all: bool) {
+        let now_ns = self.kernel.boot_ns();
+        for (event, count) in self.operations.end(now_ns, all) {
+            let mut event = event;
+            if let Body::Operation(operation) = &mut event.body {
+                operation.count = count;
+            }
+            self.outbox.put(&event);
+        }
+    }
+
+    /// What the kernel's buffer had no room for.
+    fn report_losses(&mut self) {
+        let lost = self.kernel.counters().get("events_lost").copied().unwrap_or(0);
+        // A smaller number: the programs were loaded anew.
+        let count = if lost < self.events_lost { lost } else { lost - self.events_lost };
+        self.events_lost = lost;
+        if count > 0 {
+            let cause = "the kernel's buffer was full".to_owned();
+            self.host_event(Body::Lost { cause, count });
+        }
+    }
+
+    /// How many records the kernel had lost when that was last reported.
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost
+    }
+
+    fn put(&self, boot_ns: u64, process: Process, agent: Option<AgentRef>, body: Body) {
+        let time_ns = self.clock.wall_ns(boot_ns);
+        self.outbox.put(&Event { time_ns, boot_ns, process, agent, body });
+    }
+
+    fn is_observing(&self) -> bool {
+        self.kernel.enforcement() == Enforcement::Observe
+    }
+}
+
+fn reference(agent: &Agent) -> AgentRef {
+    AgentRef { id: agent.id.clone(), agent_type: agent.agent_type().to_owned() }
+}
+
+/// The distance between the two clocks.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// Wall clock at boot, nanoseconds since 1970.
+    boot_wall_ns: i64,
+}
+
+impl Clock {
+    fn now(kernel: &dyn Kernel) -> Clock {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall_ns = i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX);
+        Clock { boot_wall_ns: wall_ns.saturating_sub_unsigned(kernel.boot_ns()) }
+    }
+
+    fn wall_ns(self, boot_ns: u64) -> i64 {
+        self.boot_wall_ns.saturating_add_unsigned(boot_ns)
+    }
+}

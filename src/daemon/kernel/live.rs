@@ -1,0 +1,338 @@
+//! The real kernel: programs and maps, the host's mount table, and the policy compiler.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::kernel::load::{LoadOptions, Programs, Scope};
+use crate::kernel::mounts::{MountWatch, Mounts};
+use crate::kernel::object::EnforcementMode;
+use crate::kernel::record;
+use crate::kernel::tagging::{self, boot_clock_ns};
+use crate::model::event::path_text;
+use crate::model::resource::{Protocol, Resource};
+use crate::policy::compile::{Input, compile};
+use crate::policy::principal::Principal;
+use crate::policy::signatures::Signatures;
+
+use super::{
+    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, RunningAgent, Session,
+    Subject, Wanted,
+};
+
+/// How long a wait may keep the daemon from ending.
+const WAIT: Duration = Duration::from_millis(500);
+/// The mount table is read again for a record at most this often.
+const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The kernel of this host.
+pub struct Live {
+    programs: Programs,
+    signatures: Signatures,
+    mounts: RwLock<Mounts>,
+    mounts_read: Mutex<Instant>,
+    /// Stands for the kernel's generations where nothing is attached.
+    observed_generation: AtomicU32,
+}
+
+impl Live {
+    /// Loads the programs, or adopts those that an earlier daemon left.
+    ///
+    /// # Errors
+    ///
+    /// The scope is no cgroup, or the pins cannot be used. That no program can be attached is no
+    /// error: the kernel then only observes, and says why.
+    pub fn load(signatures: Signatures, scope: Option<&Path>) -> Result<Live, KernelError> {
+        let scope = scope.map(Scope::of).transpose().map_err(said)?;
+        let programs =
+            Programs::load(&LoadOptions { scope, ..LoadOptions::default() }).map_err(said)?;
+        Ok(Live {
+            programs,
+            signatures,
+            mounts: RwLock::new(Mounts::read().map_err(said)?),
+            mounts_read: Mutex::new(Instant::now()),
+            observed_generation: AtomicU32::new(0),
+        })
+    }
+
+    /// Whether an earlier daemon's programs were taken over.
+    pub fn adopted(&self) -> bool {
+        self.programs.adopted()
+    }
+
+    /// Takes enforcement off this host.
+    ///
+    /// # Errors
+    ///
+    /// A pin cannot be removed.
+    pub fn release(self) -> Result<(), KernelError> {
+        self.programs.release().map_err(said)
+    }
+
+    fn is_observing(&self) -> bool {
+        self.programs.mode() == EnforcementMode::Observe
+    }
+
+    fn type_ids(&self, numbers: &[u32]) -> Vec<String> {
+        numbers.iter().filter_map(|number| self.type_id(*number)).collect()
+    }
+
+    fn type_id(&self, number: u32) -> Option<String> {
+        let number = u16::try_from(number).ok()?;
+        self.signatures.id(number).map(str::to_owned)
+    }
+
+    /// Host paths of a file. An unknown file system makes the mount table be read again: it may
+    /// have been mounted a moment ago.
+    fn host_paths(&self, place: &record::Place) -> Vec<Vec<u8>> {
+        let ask = || {
+            let mounts = self.mounts.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+            mounts.host_path(place.dev, &place.path)
+        };
+        if place.dev == 0 {
+            return Vec::new();
+        }
+        let paths = ask();
+        if paths.is_empty() && self.read_mounts_again() { ask() } else { paths }
+    }
+
+    fn read_mounts_again(&self) -> bool {
+        let mut last: MutexGuard<'_, Instant> =
+            self.mounts_read.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if last.elapsed() < MOUNTS_READ_INTERVAL {
+            return false;
+        }
+        *last = Instant::now();
+        self.read_mounts().is_ok()
+    }
+
+    fn read_mounts(&self) -> Result<Mounts, KernelError> {
+        let mounts = Mounts::read().map_err(said)?;
+        *self.mounts.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = mounts.clone();
+        Ok(mounts)
+    }
+
+    fn record(&self, record: record::Record) -> Record {
+        match record {
+            record::Record::Operation(origin, operation) => {
+                let decision = self.decision(&operation);
+                Record::Decision(self.subject(origin, operation.agent_type), decision)
+            }
+            record::Record::AgentStarted(origin, program) => {
+                let path = self.program_path(&program);
+                Record::AgentStarted(self.subject(origin, program.agent_type), path)
+            }
+            record::Record::ProcessExeced(origin, program) => {
+                let path = self.program_path(&program);
+                Record::Execed(self.subject(origin, program.agent_type), path)
+            }
+            record::Record::ProcessExited(origin, program) => {
+                Record::Exited(self.subject(origin, program.agent_type))
+            }
+        }
+    }
+
+    fn subject(&self, origin: record::Origin, agent_type: u32) -> Subject {
+        Subject {
+            session: origin.session,
+            boot_ns: origin.boot_ns,
+            start_boot_ns: origin.start_boot_ns,
+            exec_boot_ns: origin.exec_boot_ns,
+            cgroup_id: origin.cgroup_id,
+            pid: origin.tgid,
+            parent_pid: origin.parent_tgid,
+            uid: origin.uid,
+            generation: origin.generation,
+            comm: path_text(&origin.comm),
+            agent_type: self.type_id(agent_type).unwrap_or_default(),
+        }
+    }
+
+    fn program_path(&self, program: &record::Program) -> Vec<u8> {
+        self.host_paths(&program.file).into_iter().next().unwrap_or_default()
+    }
+
+    fn decision(&self, operation: &record::Operation) -> Decision {
+        let reason = match operation.reason {
+            record::Reason::Cell => Reason::Cell,
+            record::Reason::Unsettled => Reason::Unsettled,
+            record::Reason::TooLong => Reason::TooLong,
+            record::Reason::Fault => Reason::Fault,
+            record::Reason::Own => Reason::SelfProtection,
+            record::Reason::Moved => Reason::Moved,
+        };
+        let (resource, described) = self.resource(&operation.object, reason);
+        Decision {
+            action: operation.action,
+            resource,
+            described,
+            verdict: operation.verdict,
+            monitored: operation.monitored,
+            reason,
+            exe: self.host_paths(&operation.exe).into_iter().next(),
+        }
+    }
+
+    fn resource(&self, object: &record::Object, reason: Reason) -> (Resource, String) {
+        match object {
+            record::Object::File(place) => {
+                let paths = self.host_paths(place);
+                let is_unknown = matches!(reason, Reason::Unsettled | Reason::TooLong);
+                if is_unknown || paths.is_empty() {
+                    let shown = paths.first().unwrap_or(&place.path);
+                    (Resource::Unknown, path_text(shown))
+                } else {
+                    (Resource::Paths(paths), String::new())
+                }
+            }
+            record::Object::Address { ip: Some(ip), port, protocol } => {
+                let (ip, port) = (ip.to_canonical(), *port);
+                let protocol = Protocol::from_number(*protocol);
+                (Resource::Address { ip, port, protocol }, String::new())
+            }
+            record::Object::Address { ip: None, port, protocol } => {
+                let protocol = Protocol::from_number(*protocol).name();
+                (Resource::Unknown, format!("any address:{port}/{protocol}"))
+            }
+        }
+    }
+}
+
+impl Kernel for Live {
+    fn enforcement(&self) -> Enforcement {
+        match self.programs.mode() {
+            EnforcementMode::Lsm => Enforcement::Lsm,
+            EnforcementMode::FmodRet => Enforcement::FmodRet,
+            EnforcementMode::Observe => Enforcement::Observe,
+        }
+    }
+
+    fn limits(&self) -> Vec<String> {
+        self.programs.limits().to_vec()
+    }
+
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let Ok(counters) = self.programs.counters() else { return BTreeMap::new() };
+        let named = [
+            ("decisions", counters.decisions),
+            ("denied", counters.denied),
+            ("events", counters.events),
+            ("events_lost", counters.events_lost),
+            ("faults", counters.faults),
+            ("storage_failed", counters.storage_failed),
+            ("sessions_full", counters.sessions_full),
+            ("path_unsettled", counters.path_unsettled),
+            ("path_too_long", counters.path_too_long),
+            ("agents", counters.agents),
+            ("rename_races", counters.rename_races),
+        ];
+        named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn boot_ns(&self) -> u64 {
+        boot_clock_ns()
+    }
+
+    fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
+        let superblocks = self.read_mounts()?.superblocks();
+        let slots: Vec<Principal> =
+            wanted.sessions.iter().map(|(_, principal)| principal.clone()).collect();
+        let compiled = compile(&Input {
+            policies: &wanted.policies,
+            signatures: &self.signatures,
+            host: &wanted.host,
+            superblocks: &superblocks,
+            slots: &slots,
+            moment: Some(wanted.moment),
+            unmatched_is_silent: false,
+        })
+        .map_err(said)?;
+        let mut limits = compiled.limits.clone();
+        if self.is_observing() {
+            let generation = self.observed_generation.fetch_add(1, Ordering::Relaxed) + 1;
+            limits.insert(0, "no policy is enforced: this kernel only lets Tyr observe".to_owned());
+            return Ok(InForce { generation, limits });
+        }
+        let prepare = |generation: u32| {
+            for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
+                self.programs.refine_session(*number, generation, *slot)?;
+            }
+            Ok(())
+        };
+        let generation = self.programs.install(&compiled, prepare).map_err(said)?;
+        Ok(InForce { generation, limits })
+    }
+
+    fn sessions(&self) -> Result<Vec<Session>, KernelError> {
+        if self.is_observing() {
+            return Ok(Vec::new());
+        }
+        let sessions = self.programs.sessions().map_err(said)?.into_iter();
+        Ok(sessions
+            .map(|(number, session)| Session {
+                number,
+                agent_types: self.type_ids(&session.types),
+                root_pid: session.root_tgid,
+                root_start_boot_ns: session.root_start_boot_ns,
+            })
+            .collect())
+    }
+
+    fn live_sessions(&self) -> Result<HashSet<u64>, KernelError> {
+        Ok(self.programs.live_sessions().map_err(said)?.into_iter().collect())
+    }
+
+    fn remove_session(&self, number: u64) -> Result<(), KernelError> {
+        self.programs.remove_session(number).map_err(said)
+    }
+
+    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError> {
+        let number = self.signatures.number(&agent.agent_type).ok_or_else(|| {
+            KernelError(format!("no signature has the id `{}`", agent.agent_type))
+        })?;
+        let running = tagging::RunningAgent { tgid: agent.pid, agent_type: u32::from(number) };
+        self.programs.tag_process(running).map(drop).map_err(said)
+    }
+
+    fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError> {
+        if self.is_observing() {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(WAIT);
+            }
+            return Ok(());
+        }
+        self.programs
+            .records(stop, |read| match read {
+                Ok(record) => sink(self.record(record)),
+                Err(error) => tracing::error!(%error, "a record of the kernel cannot be read"),
+            })
+            .map_err(said)
+    }
+
+    fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
+        let watch = match MountWatch::new() {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::error!(%error, "changes of the mount table are not noticed");
+                return false;
+            }
+        };
+        while !stop.load(Ordering::Relaxed) {
+            match watch.wait_for_change(WAIT) {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot watch the mount table");
+                    std::thread::sleep(WAIT);
+                }
+            }
+        }
+        false
+    }
+}
+
+fn said(error: impl std::error::Error) -> KernelError {
+    KernelError(crate::exit::chain(&error))
+}

@@ -1,0 +1,334 @@
+//! The daemon's life: what starts in which order, what runs side by side, and how it ends.
+//!
+//! Enforcement comes first: programs, then the last good policies, then agents that already run.
+//! The server is spoken with only after that. Ending leaves enforcement on.
+
+mod machine;
+mod threads;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::exit::{Exit, Failure, chain};
+use crate::model::event::Body;
+use crate::policy::fact::Fact;
+use crate::policy::principal::Principal;
+use crate::policy::signatures::Signatures;
+use crate::wire::convert::decode_event;
+
+use super::config::Config;
+use super::discover::discover;
+use super::engine::{Engine, HostFacts, Parts};
+use super::enroll;
+use super::export;
+use super::heartbeat::{self, About};
+use super::identity::Identity;
+use super::judge::{Generation, Generations};
+use super::kernel::{Kernel, RunningAgent};
+use super::link::Link;
+use super::metrics::Metrics;
+use super::outbox::Outbox;
+use super::policies::{self, LastGood, Set};
+use super::processes::Processes;
+use super::procfs::Procfs;
+use super::roster::Roster;
+use super::spool::{Item, Limits, Spool};
+use super::state::StateDir;
+use super::sync::{Change, Enforcer, Status};
+use super::watch as policy_watch;
+
+pub use machine::MachineFacts;
+pub use threads::LossMark;
+
+/// How long the last events may take to reach the server when the daemon ends.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Events at the end of the spool that are compared with the first records after a restart.
+const SPOOLED_COMPARED: u64 = 512;
+
+/// What a daemon is started with.
+pub struct Setup {
+    pub config: Config,
+    pub state: Arc<StateDir>,
+    pub kernel: Arc<dyn Kernel>,
+    pub signatures: Signatures,
+    pub machine: MachineFacts,
+    pub procfs: Procfs,
+}
+
+/// A daemon at work.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    changes: Sender<Change>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+    engine: Arc<Mutex<Engine>>,
+    spool: Arc<Spool>,
+    status: watch::Receiver<Status>,
+    has_server: bool,
+}
+
+impl Running {
+    /// What is known of the policies in force.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    pub fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+
+    /// Whether every thread still runs: a daemon without one of them is better started anew.
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    /// Ends everything but enforcement. What was counted is reported, and the spool is given a
+    /// moment to drain.
+    pub async fn stop(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A full channel cannot be: it has no bound, and its receiver handles or ends.
+        let _ = self.changes.send(Change::Stop);
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+        });
+        if joined.await.is_ok_and(|panicked| panicked > 0) {
+            tracing::error!("a thread of the daemon panicked");
+        }
+        self.engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).flush();
+        if self.has_server {
+            let drained = async {
+                while self.spool.status().acknowledged < self.spool.status().synced {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+                tracing::info!("events are left in the spool for the next start");
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+
+    /// Ends at once, as a kill would: nothing is reported, flushed or drained.
+    pub async fn abandon(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.changes.send(Change::Stop);
+        self.tasks.shutdown().await;
+        let threads = std::mem::take(&mut self.threads);
+        let _ = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        })
+        .await;
+    }
+}
+
+/// Starts everything in order. `identity` is that of an enrolled host.
+///
+/// # Errors
+///
+/// The spool or the last good policies cannot be read, or policies given by hand are not valid.
+pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failure> {
+    let Setup { config, state, kernel, signatures, machine, procfs } = setup;
+    let spool = Spool::open(&state.path("spool"), Limits::with_cap(config.spool_bytes_max))
+        .map_err(|error| Failure::caused(Exit::Io, "cannot open the spool", &error))?;
+    let spool = Arc::new(spool);
+    let outbox = Arc::new(Outbox::new(Arc::clone(&spool), config.print_events));
+    let (roster, generations) = (Arc::new(Roster::default()), Arc::new(Generations::default()));
+    let (changes, changes_receiver) = channel();
+    let loss_mark = LossMark::load(&state, &machine.boot_id);
+    let engine = Engine::new(Parts {
+        kernel: Arc::clone(&kernel),
+        outbox: Arc::clone(&outbox),
+        roster: Arc::clone(&roster),
+        generations: Arc::clone(&generations),
+        changes: changes.clone(),
+        facts: HostFacts {
+            machine_id: machine.machine_id.clone(),
+            boot_id: machine.boot_id.clone(),
+            own_pid: std::process::id(),
+        },
+        processes: Processes::new(procfs.clone(), &machine.passwd),
+        repeat_window_ns: u64::try_from(config.repeat_window.as_nanos()).unwrap_or(u64::MAX),
+        spooled: last_spooled(&spool),
+        events_lost: loss_mark.events_lost,
+    });
+    let engine = Arc::new(Mutex::new(engine));
+    let (status_sender, status) = watch::channel(Status::default());
+    let agent_types: Vec<String> = signatures.ids().map(str::to_owned).collect();
+    let mut enforcer = Enforcer {
+        kernel: Arc::clone(&kernel),
+        engine: Arc::clone(&engine),
+        generations: Arc::clone(&generations),
+        roster: Arc::clone(&roster),
+        state: Arc::clone(&state),
+        status: status_sender,
+        host: host_facts(&config),
+        agent_types,
+        set: Set::default(),
+    };
+    first_policies(&mut enforcer, &config)?;
+    find_running_agents(&engine, &kernel, &procfs, &signatures, &config);
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let metrics = Arc::new(Metrics::default());
+    let threads = threads::start(threads::Work {
+        kernel: Arc::clone(&kernel),
+        engine: Arc::clone(&engine),
+        metrics: Arc::clone(&metrics),
+        stop: Arc::clone(&stop),
+        changes: changes.clone(),
+        state: Arc::clone(&state),
+        loss_mark,
+        enforcer,
+        received: changes_receiver,
+    });
+    let mut tasks = JoinSet::new();
+    let has_server = identity.is_some();
+    if let (Some(server), Some(identity)) = (config.server.clone(), identity) {
+        let (renewed, identity) = watch::channel(Arc::new(identity));
+        let link = Link::new(server.clone(), identity);
+        tasks.spawn(export::run(link.clone(), Arc::clone(&spool), outbox.subscribe(), Arc::clone(&metrics)));
+        tasks.spawn(policy_watch::run(link.clone(), changes.clone(), status.clone()));
+        let sources = heartbeat::Sources {
+            about: about(&config, &machine),
+            kernel,
+            roster,
+            spool: Arc::clone(&spool),
+            metrics,
+        };
+        tasks.spawn(heartbeat::run(link, sources, status.clone()));
+        tasks.spawn(enroll::keep_renewed(server, state, renewed));
+    }
+    Ok(Running { stop, changes, threads, tasks, engine, spool, status, has_server })
+}
+
+/// The policies that hold before the server has been reached.
+fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failure> {
+    if config.server.is_none() {
+        let set = policies::from_files(&config.policies, &enforcer.agent_types)?;
+        if !enforcer.apply(set) {
+            let problems = enforcer.status.borrow().problems.join("; ");
+            return Err(Failure::new(Exit::Data, format!("the policies cannot be enforced: {problems}")));
+        }
+        return Ok(());
+    }
+    let last_good = LastGood::load(&enforcer.state)?.unwrap_or_default();
+    if last_good.generation != 0
+        && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
+    {
+        // Records of before this start were decided by that generation.
+        enforcer.generations.add(Generation {
+            number: last_good.generation,
+            policies,
+            host: enforcer.host.clone(),
+            moment: crate::policy::moment::Moment::from_zoned(&jiff::Zoned::now()),
+        });
+    }
+    if !enforcer.apply(last_good.set) {
+        tracing::error!("the last good policies cannot be put in force; what the kernel holds stays");
+    }
+    Ok(())
+}
+
+fn find_running_agents(
+    engine: &Mutex<Engine>,
+    kernel: &Arc<dyn Kernel>,
+    procfs: &Procfs,
+    signatures: &Signatures,
+    config: &Config,
+) {
+    let known: HashSet<u32> = match kernel.sessions() {
+        Ok(sessions) => sessions.iter().map(|session| session.root_pid).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "agents that already run are not looked for");
+            return;
+        }
+    };
+    let scope = config.scope.as_ref().map(|path| machine::cgroup_path(path));
+    let own_pid = std::process::id();
+    let mut found = discover(procfs, signatures, scope.as_deref(), own_pid);
+    // What the kernel knows already keeps its session.
+    found.retain(|agent| !known.contains(&agent.pid));
+    for agent in &found {
+        let running = RunningAgent { pid: agent.pid, agent_type: agent.agent_type.clone() };
+        if let Err(error) = kernel.tag(&running) {
+            tracing::error!(%error, pid = agent.pid, "an agent that already runs is not governed");
+        }
+    }
+    let mut engine = engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    engine.adopt_sessions(&found);
+}
+
+/// Time and process of the newest events in the spool: their records may still be in the
+/// kernel's buffer when the daemon before was killed between the two.
+fn last_spooled(spool: &Spool) -> HashSet<(u64, u32)> {
+    let last = spool.status().last;
+    let items = spool.read(last.saturating_sub(SPOOLED_COMPARED), usize::MAX, usize::MAX);
+    let events = items.unwrap_or_default().into_iter().filter_map(|item| match item {
+        Item::Record(stored) => decode_event(&stored.event).ok(),
+        Item::Gap(_) => None,
+    });
+    events
+        .filter(|event| matches!(event.body, Body::Operation(_) | Body::AgentStarted { .. }))
+        .map(|event| (event.boot_ns, event.process.pid))
+        .collect()
+}
+
+fn host_facts(config: &Config) -> Principal {
+    Principal {
+        host: Fact::Known(config.hostname.clone()),
+        host_labels: Fact::Known(config.labels.clone()),
+        ..Principal::default()
+    }
+}
+
+fn about(config: &Config, machine: &MachineFacts) -> About {
+    About {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel_release: machine.kernel_release.clone(),
+        boot_id: machine.boot_id.clone(),
+        hostname: config.hostname.clone(),
+        labels: config.labels.clone(),
+    }
+}
+
+/// The identity of this host: the stored one, or a new one for the token.
+///
+/// # Errors
+///
+/// The host is not enrolled and cannot be.
+pub async fn identity(
+    config: &Config,
+    state: &StateDir,
+    machine: &MachineFacts,
+) -> Result<Option<Identity>, Failure> {
+    let Some(server) = &config.server else { return Ok(None) };
+    let stored = Identity::load(state).map_err(|error| {
+        Failure::new(Exit::Config, chain(&error))
+    })?;
+    if stored.is_some() {
+        return Ok(stored);
+    }
+    let Some(token) = &config.token else {
+        return Err(Failure::new(Exit::Config, "this host is not enrolled").help(
+            "make a token with `tyr enrollment-token create` and start once with --token-file FILE",
+        ));
+    };
+    let token = enroll::Token::parse(token)?;
+    let machine = enroll::Machine {
+        hostname: config.hostname.clone(),
+        machine_id: machine.machine_id.clone(),
+        labels: config.labels.clone(),
+    };
+    let identity = enroll::enroll(server, &token, &machine).await?;
+    identity.store(state).map_err(|error| Failure::new(Exit::Io, chain(&error)))?;
+    tracing::info!(host = %identity.host_id, server, "enrolled");
+    Ok(Some(identity))
+}

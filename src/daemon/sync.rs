@@ -1,0 +1,246 @@
+//! The enforcer: puts sets of policies in force, and puts them in force anew when what they
+//! depend on changes. One thread, so that one thing happens after another.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Zoned;
+use tokio::sync::watch;
+
+use crate::model::event::Body;
+use crate::policy::evaluate::depends_on_clock;
+use crate::policy::moment::Moment;
+use crate::policy::principal::Principal;
+use crate::policy::rule::Effective;
+use crate::wire::proto;
+
+use super::engine::Engine;
+use super::judge::{Generation, Generations};
+use super::kernel::{Kernel, Wanted};
+use super::policies::{LastGood, Set, effective, from_message, names};
+use super::roster::Roster;
+use super::state::StateDir;
+
+/// Why something has to be put in force.
+#[derive(Debug)]
+pub enum Change {
+    /// The server sent a set.
+    Set(proto::PolicySet),
+    /// Sessions came or went.
+    Sessions,
+    /// The mount table changed.
+    Mounts,
+    Stop,
+}
+
+/// What the rest of the daemon may know of the policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Of the set in force.
+    pub revision: u64,
+    pub generation: u32,
+    /// What is not enforced of the set in force, one sentence each.
+    pub limits: Vec<String>,
+    /// Why the newest set is not in force; empty when it is.
+    pub problems: Vec<String>,
+    /// Counts changes of the sessions, so that a heartbeat tells of them.
+    pub sessions_changes: u64,
+}
+
+/// Changes that come within this time are one.
+const GATHER: Duration = Duration::from_millis(50);
+/// How long to sleep when nothing depends on the clock.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What the enforcer works with.
+pub struct Enforcer {
+    pub kernel: Arc<dyn Kernel>,
+    pub engine: Arc<Mutex<Engine>>,
+    pub generations: Arc<Generations>,
+    pub roster: Arc<Roster>,
+    pub state: Arc<StateDir>,
+    pub status: watch::Sender<Status>,
+    /// Facts of the host.
+    pub host: Principal,
+    /// Ids of all signatures.
+    pub agent_types: Vec<String>,
+    /// The set in force.
+    pub set: Set,
+}
+
+impl Enforcer {
+    /// Puts `set` in force. On any problem what was in force stays so, and the problem is told.
+    pub fn apply(&mut self, set: Set) -> bool {
+        let applied = effective(&set, &self.agent_types)
+            .and_then(|policies| self.put_in_force(&set, policies).map_err(|error| vec![error]));
+        match applied {
+            Ok(()) => true,
+            Err(problems) => {
+                self.refuse(set.revision, problems);
+                false
+            }
+        }
+    }
+
+    /// Handles changes until told to stop.
+    pub fn run(&mut self, changes: &Receiver<Change>) {
+        loop {
+            let Some(due) = self.wait(changes) else { return };
+            if due.sessions {
+                self.status.send_modify(|status| status.sessions_changes += 1);
+            }
+            match due.set {
+                Some(message) => self.take(message),
+                None if due.again || (due.sessions && self.reads_sessions()) => self.again(),
+                None => {}
+            }
+        }
+    }
+
+    /// What has to be done next; `None`: stop.
+    fn wait(&self, changes: &Receiver<Change>) -> Option<Due> {
+        let mut due = Due::default();
+        match changes.recv_timeout(self.until_boundary()) {
+            Ok(change) => due.add(change)?,
+            Err(RecvTimeoutError::Timeout) => due.again = self.hour_has_changed(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        let gathering = Instant::now();
+        while let Some(left) = GATHER.checked_sub(gathering.elapsed()) {
+            match changes.recv_timeout(left) {
+                Ok(change) => due.add(change)?,
+                Err(_) => break,
+            }
+        }
+        Some(due)
+    }
+
+    fn take(&mut self, message: proto::PolicySet) {
+        let held = self.set.revision;
+        let revision = message.revision;
+        if revision < held {
+            let problem = format!(
+                "the server sent revision {revision}, older than {held} which is in force; \
+                 it was refused"
+            );
+            self.refuse(revision, vec![problem]);
+            return;
+        }
+        match from_message(message) {
+            Ok(set) if set == self.set && self.status.borrow().generation != 0 => {
+                self.status.send_modify(|status| status.problems.clear());
+            }
+            Ok(set) => {
+                self.apply(set);
+            }
+            Err(problems) => self.refuse(revision, problems),
+        }
+    }
+
+    /// Compiles the set in force anew.
+    fn again(&mut self) {
+        let set = self.set.clone();
+        self.apply(set);
+    }
+
+    fn put_in_force(&mut self, set: &Set, policies: Arc<Vec<Effective>>) -> Result<(), String> {
+        let moment = Moment::from_zoned(&Zoned::now());
+        let wanted = Wanted {
+            policies: Arc::clone(&policies),
+            host: self.host.clone(),
+            sessions: self.roster.principals(&self.host),
+            moment,
+        };
+        let in_force = self.kernel.put_in_force(&wanted).map_err(|error| error.to_string())?;
+        let number = in_force.generation;
+        self.generations.add(Generation { number, policies, host: self.host.clone(), moment });
+        let is_new = *set != self.set || self.status.borrow().generation == 0;
+        self.set = set.clone();
+        let last_good = LastGood { set: set.clone(), generation: number };
+        if let Err(error) = last_good.store(&self.state) {
+            tracing::error!(%error, "cannot keep the policies on disk");
+        }
+        if is_new || self.status.borrow().limits != in_force.limits {
+            let policies = names(set);
+            tracing::info!(revision = set.revision, generation = number, ?policies, "policies in force");
+            let limits = in_force.limits.clone();
+            self.event(Body::PolicyApplied { generation: number, policies, limits });
+        }
+        self.status.send_modify(|status| {
+            status.revision = set.revision;
+            status.generation = number;
+            status.limits = in_force.limits;
+            status.problems.clear();
+        });
+        Ok(())
+    }
+
+    fn refuse(&mut self, revision: u64, problems: Vec<String>) {
+        tracing::error!(revision, ?problems, "the policies were not put in force");
+        // The same refusal at every reconnection would be noise.
+        if self.status.borrow().problems != problems {
+            let message =
+                format!("policy set {revision} was not put in force: {}", problems.join("; "));
+            self.event(Body::Alarm { message });
+        }
+        self.status.send_modify(|status| status.problems = problems);
+    }
+
+    fn event(&self, body: Body) {
+        self.engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).host_event(body);
+    }
+
+    fn policies(&self) -> Option<Generation> {
+        self.generations.newest()
+    }
+
+    fn reads_sessions(&self) -> bool {
+        self.any_rule(|rule| {
+            rule.condition.as_ref().is_some_and(|condition| condition.needs().session())
+        })
+    }
+
+    fn any_rule(&self, holds: impl Fn(&crate::policy::rule::Rule) -> bool) -> bool {
+        let Some(generation) = self.policies() else { return false };
+        generation.policies.iter().any(|effective| effective.policy.rules.iter().any(&holds))
+    }
+
+    fn hour_has_changed(&self) -> bool {
+        let now = Moment::from_zoned(&Zoned::now());
+        self.policies().is_some_and(|generation| generation.moment != now)
+            && self.any_rule(depends_on_clock)
+    }
+
+    fn until_boundary(&self) -> Duration {
+        if !self.any_rule(depends_on_clock) {
+            return IDLE;
+        }
+        let now = Zoned::now();
+        let boundary = Moment::next_boundary(&now).map(|boundary| now.duration_until(&boundary));
+        // A clock that is set meanwhile is noticed within a minute.
+        boundary.and_then(|left| left.try_into().ok()).unwrap_or(IDLE).min(IDLE)
+    }
+}
+
+/// Changes that are handled together.
+#[derive(Debug, Default)]
+struct Due {
+    set: Option<proto::PolicySet>,
+    sessions: bool,
+    again: bool,
+}
+
+impl Due {
+    /// `None`: stop.
+    fn add(&mut self, change: Change) -> Option<()> {
+        match change {
+            // Sets are whole, and the later one holds.
+            Change::Set(set) => self.set = Some(set),
+            Change::Sessions => self.sessions = true,
+            Change::Mounts => self.again = true,
+            Change::Stop => return None,
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,6 @@
+//! The daemon on a scripted kernel, with a real server and the command line.
+
+mod alone;
+mod end_to_end;
+mod fleet;
+mod scripted;

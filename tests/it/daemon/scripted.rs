@@ -1,0 +1,240 @@
+//! A kernel that does what a test tells it: it decides by the policies that were put in force and
+//! keeps records until the daemon has taken them, as the ring buffer does.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tyr::daemon::kernel::{
+    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, RunningAgent, Session,
+    Subject, Wanted,
+};
+use tyr::model::action::Action;
+use tyr::model::resource::Resource;
+use tyr::model::verdict::Verdict;
+use tyr::policy::evaluate::{Request, evaluate};
+use tyr::policy::fact::Fact;
+use tyr::policy::principal::Principal;
+
+/// Number of the one session that [`Scripted::start_agent`] makes.
+pub const SESSION: u64 = 77;
+pub const ROOT: u32 = 4_000_000;
+
+#[derive(Default)]
+struct State {
+    buffer: VecDeque<Record>,
+    wanted: Option<Wanted>,
+    generation: u32,
+    sessions: Vec<Session>,
+    live: HashSet<u64>,
+    events_lost: u64,
+    fails: Option<String>,
+    tagged: Vec<u32>,
+}
+
+/// The kernel; outlives daemons.
+pub struct Scripted {
+    state: Mutex<State>,
+    started: Instant,
+}
+
+impl Scripted {
+    pub fn new() -> Arc<Scripted> {
+        Arc::new(Scripted { state: Mutex::default(), started: Instant::now() })
+    }
+
+    pub fn start_agent(&self, agent_type: &str) {
+        let session = Session {
+            number: SESSION,
+            agent_types: vec![agent_type.to_owned()],
+            root_pid: ROOT,
+            root_start_boot_ns: 1_000,
+        };
+        let subject = self.subject(ROOT, 1);
+        let mut state = self.state.lock().unwrap();
+        state.sessions.push(session);
+        state.live.insert(SESSION);
+        state.buffer.push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+    }
+
+    pub fn end_agent(&self) {
+        let subject = self.subject(ROOT, 1);
+        let mut state = self.state.lock().unwrap();
+        state.live.remove(&SESSION);
+        state.buffer.push_back(Record::Exited(subject));
+    }
+
+    pub fn exec(&self, pid: u32, parent_pid: u32, exe: &str) {
+        let record = Record::Execed(self.subject(pid, parent_pid), exe.as_bytes().to_vec());
+        self.state.lock().unwrap().buffer.push_back(record);
+    }
+
+    /// A process of the agent reads a file: decided by the policies in force, recorded.
+    pub fn read(&self, pid: u32, exe: &str, path: &str) -> Verdict {
+        let subject = self.subject(pid, ROOT);
+        let mut state = self.state.lock().unwrap();
+        let wanted = state.wanted.as_ref().expect("policies are in force");
+        let principal = Principal {
+            agent_types: Fact::Known(vec![subject.agent_type.clone()]),
+            exe: Fact::Known(exe.as_bytes().to_vec()),
+            ..wanted.host.clone()
+        };
+        let resource = Resource::Paths(vec![path.as_bytes().to_vec()]);
+        let request = Request {
+            principal,
+            action: Action::FileRead,
+            resource: resource.clone(),
+            moment: Some(wanted.moment),
+        };
+        let answer = evaluate(&wanted.policies, &request);
+        let decision = Decision {
+            action: Action::FileRead,
+            resource,
+            described: String::new(),
+            verdict: answer.verdict,
+            monitored: !answer.enforced,
+            reason: Reason::Cell,
+            exe: Some(exe.as_bytes().to_vec()),
+        };
+        let generation = state.generation;
+        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+        answer.verdict
+    }
+
+    /// What a kernel would say that does not follow its tables.
+    pub fn contradict(&self, pid: u32, path: &str, verdict: Verdict) {
+        let subject = self.subject(pid, ROOT);
+        let mut state = self.state.lock().unwrap();
+        let decision = Decision {
+            action: Action::FileRead,
+            resource: Resource::Paths(vec![path.as_bytes().to_vec()]),
+            described: String::new(),
+            verdict,
+            monitored: false,
+            reason: Reason::Cell,
+            exe: Some(b"/bin/cat".to_vec()),
+        };
+        let generation = state.generation;
+        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+    }
+
+    /// Puts the newest record back, as a daemon finds it that was killed before it was consumed.
+    pub fn repeat_last(&self, record: Record) {
+        self.state.lock().unwrap().buffer.push_front(record);
+    }
+
+    pub fn lose(&self, count: u64) {
+        self.state.lock().unwrap().events_lost += count;
+    }
+
+    pub fn fail(&self, message: Option<&str>) {
+        self.state.lock().unwrap().fails = message.map(str::to_owned);
+    }
+
+    pub fn newest_record(&self) -> Option<Record> {
+        self.state.lock().unwrap().buffer.back().cloned()
+    }
+
+    /// `name` of every policy in force.
+    pub fn in_force(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let policies = state.wanted.iter().flat_map(|wanted| wanted.policies.iter());
+        policies.map(|effective| effective.policy.name.clone()).collect()
+    }
+
+    /// Sessions and what was known of them when policies were last put in force.
+    pub fn refined(&self) -> Vec<(u64, Principal)> {
+        self.state.lock().unwrap().wanted.as_ref().map_or(Vec::new(), |w| w.sessions.clone())
+    }
+
+    pub fn generation(&self) -> u32 {
+        self.state.lock().unwrap().generation
+    }
+
+    pub fn is_drained(&self) -> bool {
+        self.state.lock().unwrap().buffer.is_empty()
+    }
+
+    fn subject(&self, pid: u32, parent_pid: u32) -> Subject {
+        Subject {
+            session: SESSION,
+            boot_ns: self.boot_ns(),
+            start_boot_ns: u64::from(pid),
+            exec_boot_ns: u64::from(pid),
+            pid,
+            parent_pid,
+            uid: 0,
+            comm: "x".to_owned(),
+            agent_type: "claude-code".to_owned(),
+            ..Subject::default()
+        }
+    }
+}
+
+impl Kernel for Scripted {
+    fn enforcement(&self) -> Enforcement {
+        Enforcement::Lsm
+    }
+
+    fn limits(&self) -> Vec<String> {
+        vec!["a scripted kernel".to_owned()]
+    }
+
+    fn counters(&self) -> BTreeMap<String, u64> {
+        BTreeMap::from([("events_lost".to_owned(), self.state.lock().unwrap().events_lost)])
+    }
+
+    fn boot_ns(&self) -> u64 {
+        1_000_000_000 + self.started.elapsed().as_nanos() as u64
+    }
+
+    fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
+        let mut state = self.state.lock().unwrap();
+        if let Some(message) = &state.fails {
+            return Err(KernelError(message.clone()));
+        }
+        state.generation += 1;
+        state.wanted = Some(wanted.clone());
+        Ok(InForce { generation: state.generation, limits: Vec::new() })
+    }
+
+    fn sessions(&self) -> Result<Vec<Session>, KernelError> {
+        Ok(self.state.lock().unwrap().sessions.clone())
+    }
+
+    fn live_sessions(&self) -> Result<HashSet<u64>, KernelError> {
+        Ok(self.state.lock().unwrap().live.clone())
+    }
+
+    fn remove_session(&self, number: u64) -> Result<(), KernelError> {
+        self.state.lock().unwrap().sessions.retain(|session| session.number != number);
+        Ok(())
+    }
+
+    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError> {
+        self.state.lock().unwrap().tagged.push(agent.pid);
+        Ok(())
+    }
+
+    fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError> {
+        while !stop.load(Ordering::Relaxed) {
+            let next = self.state.lock().unwrap().buffer.front().cloned();
+            match next {
+                Some(record) => {
+                    sink(record);
+                    self.state.lock().unwrap().buffer.pop_front();
+                }
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+}
