@@ -23,7 +23,9 @@ impl FromStr for Engine {
             "evaluator" => Ok(Engine::Evaluator),
             "kernel" => Ok(Engine::Kernel),
             "both" => Ok(Engine::Both),
-            other => Err(format!("`{other}` is not an engine: expected evaluator, kernel or both")),
+            other => Err(format!(
+                "`{other}` is not an engine: expected evaluator, kernel or both"
+            )),
         }
     }
 }
@@ -41,7 +43,10 @@ pub(super) fn runs(
 ) -> Result<Vec<Run>, Failure> {
     let mut runs = Vec::new();
     if engine != Engine::Kernel {
-        runs.push(Run { engine: "evaluator", results: run_evaluator(policies, cases) });
+        runs.push(Run {
+            engine: "evaluator",
+            results: run_evaluator(policies, cases),
+        });
     }
     let _ = signatures;
     Ok(runs)

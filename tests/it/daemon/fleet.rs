@@ -52,8 +52,14 @@ impl Fleet {
         };
         let server = server::start(config).await.expect("the server starts");
         let fleet = Fleet { server, dir };
-        let token = fleet.server.admin_token.clone().expect("the first start gives a token");
-        let said = fleet.tyr_with(&["login", &fleet.server.rest.to_string()], &token).await;
+        let token = fleet
+            .server
+            .admin_token
+            .clone()
+            .expect("the first start gives a token");
+        let said = fleet
+            .tyr_with(&["login", &fleet.server.rest.to_string()], &token)
+            .await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
         assert!(said.stderr.contains("CA fingerprint"), "{}", said.stderr);
         fleet
@@ -79,7 +85,9 @@ impl Fleet {
     }
 
     pub async fn enrollment_token(&self) -> String {
-        let said = self.tyr(&["enrollment-token", "create", "--output=json"]).await;
+        let said = self
+            .tyr(&["enrollment-token", "create", "--output=json"])
+            .await;
         said.json()["token"].as_str().expect("a token").to_owned()
     }
 
@@ -87,7 +95,9 @@ impl Fleet {
     pub async fn apply(&self, name: &str, yaml: &str) {
         let file = self.dir.path().join(format!("{name}.yaml"));
         std::fs::write(&file, yaml).expect("the folder is writable");
-        let said = self.tyr(&["policy", "apply", "-f", file.to_str().expect("UTF-8")]).await;
+        let said = self
+            .tyr(&["policy", "apply", "-f", file.to_str().expect("UTF-8")])
+            .await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
         let said = self.tyr(&["policy", "assign", name, "--all"]).await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
@@ -95,7 +105,9 @@ impl Fleet {
 
     /// All events, oldest first.
     pub async fn events(&self) -> Vec<serde_json::Value> {
-        let said = self.tyr(&["audit", "search", "--limit=5000", "--output=json"]).await;
+        let said = self
+            .tyr(&["audit", "search", "--limit=5000", "--output=json"])
+            .await;
         let mut events = said.json()["events"].as_array().expect("a list").clone();
         events.sort_by_key(|event| event["sequence"].as_u64());
         events
@@ -110,7 +122,12 @@ impl Fleet {
     ) -> Result<Running, Failure> {
         let server = self.server.grpc.to_string();
         let folder = self.dir.path().join(state);
-        let mut args = vec!["--server", &server, "--state-dir", folder.to_str().expect("UTF-8")];
+        let mut args = vec![
+            "--server",
+            &server,
+            "--state-dir",
+            folder.to_str().expect("UTF-8"),
+        ];
         if let Some(token) = token {
             args.extend(["--enroll", token]);
         }
@@ -130,8 +147,11 @@ pub async fn start_daemon(
 ) -> Result<Running, Failure> {
     let empty = dir.join("daemon.yaml");
     std::fs::write(&empty, "").expect("the folder is writable");
-    let all: Vec<&str> =
-        ["--config", empty.to_str().expect("UTF-8")].iter().chain(args).copied().collect();
+    let all: Vec<&str> = ["--config", empty.to_str().expect("UTF-8")]
+        .iter()
+        .chain(args)
+        .copied()
+        .collect();
     let args = Args::from_args(&["tyrd"], &all).expect("the options are known");
     let config = Config::resolve(&args, "test-host")?;
     let passwd = dir.join("passwd");

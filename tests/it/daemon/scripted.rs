@@ -41,7 +41,10 @@ pub struct Scripted {
 
 impl Scripted {
     pub fn new() -> Arc<Scripted> {
-        Arc::new(Scripted { state: Mutex::default(), started: Instant::now() })
+        Arc::new(Scripted {
+            state: Mutex::default(),
+            started: Instant::now(),
+        })
     }
 
     pub fn start_agent(&self, agent_type: &str) {
@@ -55,7 +58,9 @@ impl Scripted {
         let mut state = self.state.lock().unwrap();
         state.sessions.push(session);
         state.live.insert(SESSION);
-        state.buffer.push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+        state
+            .buffer
+            .push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
     }
 
     pub fn end_agent(&self) {
@@ -98,7 +103,13 @@ impl Scripted {
             exe: Some(exe.as_bytes().to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+        state.buffer.push_back(Record::Decision(
+            Subject {
+                generation,
+                ..subject
+            },
+            decision,
+        ));
         answer.verdict
     }
 
@@ -116,7 +127,13 @@ impl Scripted {
             exe: Some(b"/bin/cat".to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+        state.buffer.push_back(Record::Decision(
+            Subject {
+                generation,
+                ..subject
+            },
+            decision,
+        ));
     }
 
     /// Puts the newest record back, as a daemon finds it that was killed before it was consumed.
@@ -139,13 +156,23 @@ impl Scripted {
     /// `name` of every policy in force.
     pub fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        let policies = state.wanted.iter().flat_map(|wanted| wanted.policies.iter());
-        policies.map(|effective| effective.policy.name.clone()).collect()
+        let policies = state
+            .wanted
+            .iter()
+            .flat_map(|wanted| wanted.policies.iter());
+        policies
+            .map(|effective| effective.policy.name.clone())
+            .collect()
     }
 
     /// Sessions and what was known of them when policies were last put in force.
     pub fn refined(&self) -> Vec<(u64, Principal)> {
-        self.state.lock().unwrap().wanted.as_ref().map_or(Vec::new(), |w| w.sessions.clone())
+        self.state
+            .lock()
+            .unwrap()
+            .wanted
+            .as_ref()
+            .map_or(Vec::new(), |w| w.sessions.clone())
     }
 
     pub fn generation(&self) -> u32 {
@@ -182,7 +209,10 @@ impl Kernel for Scripted {
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from([("events_lost".to_owned(), self.state.lock().unwrap().events_lost)])
+        BTreeMap::from([(
+            "events_lost".to_owned(),
+            self.state.lock().unwrap().events_lost,
+        )])
     }
 
     fn boot_ns(&self) -> u64 {
@@ -196,7 +226,10 @@ impl Kernel for Scripted {
         }
         state.generation += 1;
         state.wanted = Some(wanted.clone());
-        Ok(InForce { generation: state.generation, limits: Vec::new() })
+        Ok(InForce {
+            generation: state.generation,
+            limits: Vec::new(),
+        })
     }
 
     fn sessions(&self) -> Result<Vec<Session>, KernelError> {
@@ -208,7 +241,11 @@ impl Kernel for Scripted {
     }
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError> {
-        self.state.lock().unwrap().sessions.retain(|session| session.number != number);
+        self.state
+            .lock()
+            .unwrap()
+            .sessions
+            .retain(|session| session.number != number);
         Ok(())
     }
 
