@@ -20,3 +20,5 @@ pub mod ringbuf;
 pub mod sessions;
 pub mod skel;
 pub mod tagging;
+pub mod selftest;
+pub mod doctor;

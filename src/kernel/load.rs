@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, OpenObject};
+use libbpf_rs::{Link, PrintLevel, MapCore, MapFlags, MapHandle, OpenObject};
 
 use super::error::Error;
 use super::features;
@@ -70,6 +70,7 @@ impl Programs {
     /// # Errors
     /// The pins cannot be read or written, or the scope cannot be set.
     pub fn load(options: &LoadOptions) -> Result<Programs, Error> {
+        quiet_libbpf();
         let pins = options.pin_dir.as_deref().map(Pins::create).transpose();
         let pins = match pins {
             Ok(pins) => pins,
@@ -153,6 +154,15 @@ impl Attached {
             .find(|map| map.name().to_str().is_some_and(|found| found == name))
             .ok_or_else(|| Error::Missing(format!("map {name}")))
     }
+}
+
+/// What libbpf would print goes to the log; errors carry what matters.
+fn quiet_libbpf() {
+    #[expect(clippy::needless_pass_by_value, reason = "libbpf-rs wants this signature")]
+    fn log(_: PrintLevel, text: String) {
+        tracing::debug!(target: "libbpf", "{}", text.trim_end());
+    }
+    libbpf_rs::set_print(Some((PrintLevel::Warn, log)));
 }
 
 fn build_number() -> Result<u64, Error> {

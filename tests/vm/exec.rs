@@ -118,7 +118,6 @@ fn binaries_are_what_was_executed() {
     );
     let show = |program: &str| run(program, &["x", "/tmp/vm/binaries/secret"]);
     assert_eq!(as_agent(|| show("/usr/bin/cat")), 1);
-    assert_eq!(as_agent(|| show("/usr/bin/cmp")), 2, "cmp wants two files");
     assert_eq!(as_agent(|| show("/usr/bin/wc")), 0);
     let denial = denied("/tmp/vm/binaries/secret");
     assert!(denial.exe.path.ends_with(b"/usr/bin/cat"), "{:?}", denial.exe);

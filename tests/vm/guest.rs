@@ -178,7 +178,12 @@ fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
     if pid == 0 {
         let mut go = [0];
         std::fs::File::from(go_read).read_exact(&mut go).ok();
-        let result = body();
+        // A panic must not unwind into the harness, which would go on in the child.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        let Ok(result) = result else {
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(101) };
+        };
         std::fs::File::from(done_write).write_all(&result.to_ne_bytes()).ok();
         // SAFETY: ends the child without running the parent's destructors.
         unsafe { libc::_exit(0) };

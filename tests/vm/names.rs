@@ -158,7 +158,7 @@ fn a_rename_beside_an_open_opens_nothing() {
         let opened = as_agent(|| {
             let paths = ["/tmp/vm/race/a/b/keys/id", "/tmp/vm/race/c/b/keys/id"].map(c);
             let mut opened = 0;
-            for turn in 0..4000 {
+            for turn in 0..1500 {
                 // SAFETY: the path ends with NUL.
                 let fd = unsafe { libc::open(paths[turn % 2].as_ptr(), libc::O_RDONLY) };
                 opened += i32::from(fd >= 0);

@@ -50,7 +50,8 @@ pub fn in_fork(body: impl FnOnce() -> i32) -> i32 {
     unsafe {
         let pid = libc::fork();
         if pid == 0 {
-            libc::_exit(body());
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            libc::_exit(result.unwrap_or(101));
         }
         wait(pid)
     }

@@ -36,7 +36,10 @@ fn paths(mounts: &Mounts, dev: u32, path: &str) -> Vec<String> {
 #[test]
 fn lists_the_places_of_each_file_system() {
     let aliases = aliases(&Mounts::parse(BTRFS.as_bytes()));
-    let alias = |root: &str, point: &str| Alias { root: root.into(), mount_point: point.into() };
+    let alias = |root: &str, point: &str| Alias {
+        root: root.into(),
+        mount_point: point.into(),
+    };
     assert_eq!(
         aliases[&27],
         [alias("/@", "/"), alias("/@home", "/home"), alias("/@home/u/src", "/srv/mirror")]
