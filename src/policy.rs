@@ -26,11 +26,5 @@ pub mod moment;
 pub mod principal;
 pub mod compile;
 
-pub mod answer;
-pub mod check;
-pub mod explain;
-pub mod question;
-pub mod suite;
-
 pub use load::{LoadOptions, Loaded, load};
 pub use symlink::resolve_symlinks;

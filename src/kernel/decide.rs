@@ -1,6 +1,7 @@
 //! The kernel's decision without a hook: questions under `BPF_PROG_TEST_RUN`, answered by the code
 //! that the LSM programs include. Needs root and attaches to nothing.
 
+mod requests;
 pub(crate) mod skel;
 
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use super::image::{Pages, cell_of_word};
 use crate::model::action::Action;
 use crate::model::resource::Protocol;
 use crate::policy::compile::{Cell, Compiled, Target};
+pub use requests::{RequestError, decide_requests};
 use skel::{tyr_answer, tyr_decide_context, tyr_endpoint, tyr_question};
 
 /// `TYR_QUESTIONS_MAX` of the program.

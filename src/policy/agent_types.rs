@@ -20,6 +20,6 @@ pub(super) fn unknown(id: &str, known: Option<&[String]>) -> Option<String> {
     }
     Some(match nearest::nearest(id, &known) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "the rule matches nothing until a signature has this id".to_owned(),
+        None => "nothing is this agent until a signature has the id".to_owned(),
     })
 }

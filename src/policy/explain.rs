@@ -10,6 +10,7 @@ use crate::model::action::Action;
 use crate::model::resource::Resource;
 use crate::model::verdict::{Mode, Severity, Verdict};
 
+use super::agent_types;
 use super::answer::{Answer, EXIT_DATA, EXIT_OK, EXIT_USAGE, File};
 use super::check::load_all;
 use super::evaluate::{Decision, Fact, Moment, Principal, Request, evaluate};
@@ -268,8 +269,15 @@ pub fn explain_files(
         }
     };
     let explanation = explain(&all_enforced(policies), &request, arguments.features);
+    let mut text = explanation.text();
+    if let Some(help) = agent_types::unknown(arguments.agent_type, options.agent_types) {
+        let agent_type = arguments.agent_type;
+        text.push_str(&format!(
+            "note:     no signature has the agent type `{agent_type}`: {help}\n"
+        ));
+    }
     Answer {
-        text: explanation.text(),
+        text,
         json: explanation.json(),
         exit_code: EXIT_OK,
     }

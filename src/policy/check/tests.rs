@@ -19,7 +19,7 @@ fn good_files_are_listed() {
     assert_eq!(
         answer.text,
         "b.yaml:6:71: warning: spec.rules[0].agent_types[0]: no signature has the agent type `nobody`\n  \
-         help: the rule matches nothing until a signature has this id\n\
+         help: nothing is this agent until a signature has the id\n\
          a.yaml: policy `a`, 0 rules: ok\nb.yaml: policy `b`, 1 rule: ok\n"
     );
     assert_eq!(answer.json["ok"], true);

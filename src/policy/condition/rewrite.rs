@@ -59,7 +59,7 @@ impl<'a> Rewrite<'a> {
             "Value" => self.value(&body),
             "Var" => self.whole_variable(body.as_str().unwrap_or_default()),
             "." => self.access(expression, &body),
-            "has" => self.has(&body),
+            "has" => self.has(expression, &body),
             "in" => self.membership(expression, &body),
             "==" | "!=" | "contains" | "like" => {
                 self.check_words(&body);
@@ -150,11 +150,13 @@ impl<'a> Rewrite<'a> {
         expression["."]["left"] = left;
     }
 
-    fn has(&mut self, body: &Value) {
+    /// Every attribute is always there, known or not; only labels may be missing.
+    fn has(&mut self, expression: &mut Value, body: &Value) {
         let name = body["attr"].as_str().unwrap_or_default();
         let left = &body["left"];
         if let Some(variable) = variable_of(left) {
             self.attribute(variable, name);
+            *expression = json!({ "Value": true });
         } else if attribute_of(left) == Some(Attribute::HostLabels) {
             self.labels.insert(name.to_owned());
         } else {

@@ -109,6 +109,8 @@ fn unknown_facts_leave_only_what_they_touch_unknown() {
         ("context.hour > 3", Truth::Unknown),
         ("principal.exe like \"*\"", Truth::Unknown),
         ("principal.host_labels.env == \"x\"", Truth::Unknown),
+        ("principal.host_labels has env", Truth::Unknown),
+        ("context has hour && principal has uid", Truth::True),
     ];
     for (text, expected) in table {
         assert_eq!(eval(text, &nothing, None, b"/bin/sh"), expected, "{text}");

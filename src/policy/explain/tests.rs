@@ -103,6 +103,28 @@ fn text_says_what_was_assumed() {
 }
 
 #[test]
+fn a_misspelt_agent_type_is_noted() {
+    let files = [File {
+        name: "p.yaml".into(),
+        bytes: POLICY.into(),
+    }];
+    let now: Zoned = "2026-11-16T23:00:00+00:00[UTC]".parse().expect("a time");
+    let arguments = ExplainArguments {
+        files: &files,
+        agent_type: "claude-cod",
+        exe: "/x",
+        action: "file_read",
+        resource: "/k",
+        at: None,
+        now: &now,
+        features: HostFeatures::default(),
+    };
+    let answer = explain_files(&arguments, &LoadOptions::default(), None);
+    let note = "no signature has the agent type `claude-cod`: did you mean `claude-code`?\n";
+    assert!(answer.text.ends_with(note), "{}", answer.text);
+}
+
+#[test]
 fn bad_arguments_are_a_usage_error() {
     for (action, resource, at, part) in [
         ("file_raed", "/x", None, "is not an action"),

@@ -122,7 +122,7 @@ fn an_unknown_agent_type_is_a_warning() {
         .iter()
         .map(|w| (w.path.as_str(), w.help.as_str()))
         .collect();
-    let nothing = "the rule matches nothing until a signature has this id";
+    let nothing = "nothing is this agent until a signature has the id";
     assert_eq!(
         found,
         [
