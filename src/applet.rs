@@ -21,6 +21,7 @@ struct Tyr {
 enum Command {
     Server(server::config::Options),
     Daemon(daemon::config::Args),
+    Doctor(cli::doctor::Args),
     Login(cli::login::Args),
     Hosts(cli::hosts::Args),
     Agents(cli::agents::Args),
@@ -74,6 +75,7 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Server(options) => run_server(process, options),
         Command::Daemon(args) => daemon::role::run(process, args),
+        Command::Doctor(args) => cli::doctor::run(process, args),
         Command::Login(args) => cli::login::run(process, args),
         Command::Hosts(args) => cli::hosts::run(process, args),
         Command::Agents(args) => cli::agents::run(process, args),

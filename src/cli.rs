@@ -5,6 +5,7 @@ pub mod args;
 pub mod audit;
 pub mod client;
 pub mod credentials;
+pub mod doctor;
 pub mod enrollment_token;
 pub mod hosts;
 pub mod login;

@@ -56,9 +56,16 @@ pub enum ServerError {
     #[error("cannot set up TLS")]
     Tls(#[from] crate::tls::TlsError),
     #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: io::Error },
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
     #[error("cannot {what} {path}")]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("another server runs on {0}: give each server a data directory of its own")]
     Locked(PathBuf),
     #[error("cannot wait for signals")]
@@ -103,13 +110,14 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     ready::notify("STOPPING=1");
     tracing::info!("stopping");
     // A second signal ends the waiting, not the database.
-    running.stop(async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-    .await;
+    running
+        .stop(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
     outcome
 }
 

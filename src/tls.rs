@@ -35,7 +35,10 @@ pub struct Fingerprint(pub [u8; 32]);
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{what} is not valid PEM: {source}")]
-    Pem { what: &'static str, source: rustls::pki_types::pem::Error },
+    Pem {
+        what: &'static str,
+        source: rustls::pki_types::pem::Error,
+    },
     #[error("the CA file holds no certificate")]
     NoCertificate,
     #[error("`{0}` is not a fingerprint: expected 64 hex digits")]
@@ -84,8 +87,15 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// The text is not PEM or holds no certificate.
 pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.map_err(|source| TlsError::Pem { what: "the certificate", source })?;
-    if found.is_empty() { Err(TlsError::NoCertificate) } else { Ok(found) }
+    let found = found.map_err(|source| TlsError::Pem {
+        what: "the certificate",
+        source,
+    })?;
+    if found.is_empty() {
+        Err(TlsError::NoCertificate)
+    } else {
+        Ok(found)
+    }
 }
 
 /// The private key of a PEM text.
@@ -94,8 +104,10 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError
 ///
 /// The text is not PEM or holds no key.
 pub fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|source| TlsError::Pem { what: "the private key", source })
+    PrivateKeyDer::from_pem_slice(pem).map_err(|source| TlsError::Pem {
+        what: "the private key",
+        source,
+    })
 }
 
 /// A server that shows what `resolver` gives.

@@ -2,7 +2,7 @@
 
 CREATE TABLE ca (
     -- One row: the CA is made once and shared by all servers.
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     certificate_pem text NOT NULL,
     -- PKCS #8 PEM, or sealed with the key in ca_seal_key_file when key_sealed.
     key bytea NOT NULL,

@@ -50,7 +50,7 @@ CREATE UNIQUE INDEX assignments_target ON assignments (
 );
 
 CREATE TABLE policy_revision (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     -- Grows with every change of what holds anywhere.
     revision bigint NOT NULL
 );

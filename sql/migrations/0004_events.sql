@@ -22,7 +22,7 @@ CREATE TABLE audits (
 ) WITH (fillfactor = 50);
 
 CREATE TABLE event_position (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     -- Of the newest event.
     position bigint NOT NULL
 ) WITH (fillfactor = 10);
@@ -76,7 +76,8 @@ BEGIN
     IF to_regclass(partition) IS NOT NULL THEN
         RETURN false;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('tyr event partitions'));
+    -- Waits for whoever makes one now, and unlike an advisory lock lets its table be seen after.
+    LOCK TABLE events IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass(partition) IS NOT NULL THEN
         RETURN false;
     END IF;

@@ -47,7 +47,9 @@ pub enum AuthorityError {
     Certificate(#[source] rcgen::Error),
     #[error("`{0}` cannot be a name in the server's certificate")]
     Name(String),
-    #[error("the CA's key is sealed: give the server the file it was sealed with, ca_seal_key_file")]
+    #[error(
+        "the CA's key is sealed: give the server the file it was sealed with, ca_seal_key_file"
+    )]
     Sealed,
     #[error("the CA's key cannot be opened with ca_seal_key_file: it was sealed with another one")]
     WrongSeal,
@@ -96,9 +98,13 @@ impl Authority {
         let key = KeyPair::from_pem(&key).map_err(|_| AuthorityError::Unreadable)?;
         let mut certificates = tls::certificates(stored.certificate_pem.as_bytes())?;
         let certificate = certificates.swap_remove(0);
-        let issuer = Issuer::from_ca_cert_der(&certificate, key)
-            .map_err(|_| AuthorityError::Unreadable)?;
-        Ok(Authority { issuer, certificate, pem: stored.certificate_pem })
+        let issuer =
+            Issuer::from_ca_cert_der(&certificate, key).map_err(|_| AuthorityError::Unreadable)?;
+        Ok(Authority {
+            issuer,
+            certificate,
+            pem: stored.certificate_pem,
+        })
     }
 
     /// PEM of the CA's certificate.
@@ -131,16 +137,24 @@ impl Authority {
             return Err(AuthorityError::RequestTooLong(request.len()));
         }
         let request = CertificateSigningRequestDer::from(request);
-        let asked = CertificateSigningRequestParams::from_der(&request)
-            .map_err(AuthorityError::Request)?;
+        let asked =
+            CertificateSigningRequestParams::from_der(&request).map_err(AuthorityError::Request)?;
         let uri = host_uri(host_id);
-        let uri = uri.as_str().try_into().map_err(AuthorityError::Certificate)?;
+        let uri = uri
+            .as_str()
+            .try_into()
+            .map_err(AuthorityError::Certificate)?;
         let (mut params, expires) = params(&format!("tyr host {host_id}"), lifetime)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let serial = params.serial_number.clone().map(|serial| serial.to_bytes());
-        let asked = CertificateSigningRequestParams { params, public_key: asked.public_key };
-        let certificate = asked.signed_by(&self.issuer).map_err(AuthorityError::Certificate)?;
+        let asked = CertificateSigningRequestParams {
+            params,
+            public_key: asked.public_key,
+        };
+        let certificate = asked
+            .signed_by(&self.issuer)
+            .map_err(AuthorityError::Certificate)?;
         Ok(Signed {
             pem: certificate.pem(),
             serial: hex::encode(serial.unwrap_or_default()),
@@ -161,12 +175,16 @@ impl Authority {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
                 Err(_) => SanType::DnsName(
-                    name.as_str().try_into().map_err(|_| AuthorityError::Name(name.clone()))?,
+                    name.as_str()
+                        .try_into()
+                        .map_err(|_| AuthorityError::Name(name.clone()))?,
                 ),
             });
         }
         let key = KeyPair::generate().map_err(AuthorityError::Certificate)?;
-        let leaf = params.signed_by(&key, &self.issuer).map_err(AuthorityError::Certificate)?;
+        let leaf = params
+            .signed_by(&key, &self.issuer)
+            .map_err(AuthorityError::Certificate)?;
         let chain = vec![leaf.der().clone(), self.certificate.clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         CertifiedKey::from_der(chain, key, &tls::provider())
@@ -201,7 +219,9 @@ fn generate(seal: Option<&SealKey>) -> Result<StoredAuthority, AuthorityError> {
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate().map_err(AuthorityError::Certificate)?;
-    let certificate = params.self_signed(&key).map_err(AuthorityError::Certificate)?;
+    let certificate = params
+        .self_signed(&key)
+        .map_err(AuthorityError::Certificate)?;
     let plain = key.serialize_pem().into_bytes();
     Ok(StoredAuthority {
         certificate_pem: certificate.pem(),
@@ -231,6 +251,8 @@ impl ServerCertificate {
 
 impl ResolvesServerCert for ServerCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(
+            &self.0.read().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }

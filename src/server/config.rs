@@ -6,7 +6,7 @@ mod tests;
 use std::env;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,7 +92,11 @@ pub enum ConfigError {
     #[error("{path} is not valid: {reason}")]
     Syntax { path: PathBuf, reason: String },
     #[error("{field} is {value}: it must be {expected}")]
-    Range { field: &'static str, value: String, expected: &'static str },
+    Range {
+        field: &'static str,
+        value: String,
+        expected: &'static str,
+    },
 }
 
 impl Config {
@@ -107,7 +111,11 @@ impl Config {
             None if Path::new(DEFAULT_FILE).exists() => Config::read(Path::new(DEFAULT_FILE))?,
             None => Config::default(),
         };
-        let given = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let given = |name| {
+            env::var(name)
+                .ok()
+                .filter(|value: &String| !value.is_empty())
+        };
         if let Some(url) = given("DATABASE_URL") {
             config.database_url = Some(url);
         }
@@ -123,7 +131,10 @@ impl Config {
     /// The text is not YAML, or has an unknown or malformed field.
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         // A file of comments alone is valid and sets nothing.
-        if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
+        if text
+            .lines()
+            .all(|line| line.trim().is_empty() || line.trim().starts_with('#'))
+        {
             return Ok(Config::default());
         }
         serde_yml::from_str(text).map_err(|error| ConfigError::Syntax {
@@ -133,7 +144,10 @@ impl Config {
     }
 
     fn read(path: &Path) -> Result<Config, ConfigError> {
-        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let failed = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
         Config::parse(path, &fs::read_to_string(path).map_err(failed)?)
     }
 
@@ -150,17 +164,33 @@ impl Config {
         if let Some(url) = &options.database_url {
             self.database_url = Some(url.clone());
         }
-        self.server_names.extend(options.server_name.iter().cloned());
+        self.server_names
+            .extend(options.server_name.iter().cloned());
     }
 
     /// Checks what the types cannot say.
     ///
     /// # Errors
     ///
-    /// A number is out of range.
+    /// A number is out of range, or a name is none.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some(name) = self.server_names.iter().find(|name| !is_host_name(name)) {
+            return Err(ConfigError::Range {
+                field: "server_names",
+                value: format!("`{name}`"),
+                expected: "a host name or an address",
+            });
+        }
         let range = |ok: bool, field, value: String, expected| {
-            if ok { Ok(()) } else { Err(ConfigError::Range { field, value, expected }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(ConfigError::Range {
+                    field,
+                    value,
+                    expected,
+                })
+            }
         };
         range(
             (1..=HOURS_MAX).contains(&self.host_certificate_hours),
@@ -204,4 +234,15 @@ impl Config {
     pub(super) fn host_certificate_lifetime(&self) -> Duration {
         Duration::from_secs(u64::from(self.host_certificate_hours) * 3_600)
     }
+}
+
+/// An address, or labels of letters, digits and hyphens with dots between them.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label))
 }

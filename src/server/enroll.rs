@@ -21,7 +21,10 @@ pub enum EnrollError {
     #[error("the enrolment token is unknown, used up, expired or revoked: ask for a new one")]
     Token,
     #[error("{field} is {problem}")]
-    Field { field: &'static str, problem: String },
+    Field {
+        field: &'static str,
+        problem: String,
+    },
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     #[error(transparent)]
@@ -68,7 +71,9 @@ pub async fn enroll(
         certificate_expires_at: signed.expires_at,
     };
     let hash = secret::enrollment_sha256(&request.token);
-    db.redeem(&hash, &request.address, &host).await?.ok_or(EnrollError::Token)?;
+    db.redeem(&hash, &request.address, &host)
+        .await?
+        .ok_or(EnrollError::Token)?;
     tracing::info!(host = %id, hostname = host.hostname, "enrolled a host");
     Ok((id, signed))
 }
@@ -81,7 +86,10 @@ pub async fn enroll(
 pub fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), EnrollError> {
     if labels.len() > LABELS_MAX {
         let problem = format!("{} entries long, the most is {LABELS_MAX}", labels.len());
-        return Err(EnrollError::Field { field: "labels", problem });
+        return Err(EnrollError::Field {
+            field: "labels",
+            problem,
+        });
     }
     for (key, value) in labels {
         check("a label's key", key, 1, LABEL_BYTES_MAX)?;

@@ -59,7 +59,9 @@ pub fn start(state: &Arc<State>, listener: TcpListener) -> Result<JoinHandle<()>
             }
         },
     ));
-    let service = || Service { state: Arc::clone(state) };
+    let service = || Service {
+        state: Arc::clone(state),
+    };
     let router = Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
@@ -77,7 +79,10 @@ pub fn start(state: &Arc<State>, listener: TcpListener) -> Result<JoinHandle<()>
     let stop = state.stop.clone();
     Ok(tokio::spawn(async move {
         let incoming = ReceiverStream::new(incoming);
-        if let Err(error) = router.serve_with_incoming_shutdown(incoming, stopped(stop)).await {
+        if let Err(error) = router
+            .serve_with_incoming_shutdown(incoming, stopped(stop))
+            .await
+        {
             tracing::error!(error = %chain(&error), "the gRPC server ended");
         }
     }))

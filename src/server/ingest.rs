@@ -33,5 +33,8 @@ pub enum Refused {
 fn unreadable(error: &ConvertError, bytes: &[u8]) -> String {
     const SHOWN_BYTES_MAX: usize = 4_096;
     let shown = &bytes[..bytes.len().min(SHOWN_BYTES_MAX)];
-    format!("this server cannot read the event: {error}; its bytes: {}", hex::encode(shown))
+    format!(
+        "this server cannot read the event: {error}; its bytes: {}",
+        hex::encode(shown)
+    )
 }

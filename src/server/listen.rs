@@ -51,13 +51,22 @@ pub async fn accept<F, S>(
             () = &mut stopping => return,
             accepted = next(&listener, &permits) => accepted,
         };
-        let Some((stream, address, permit)) = accepted else { continue };
+        let Some((stream, address, permit)) = accepted else {
+            continue;
+        };
         let (tls, serve) = (tls.clone(), serve.clone());
         tokio::spawn(async move {
             // A client that does not speak TLS, or refuses our certificate, is no news.
             let handshake = tokio::time::timeout(HANDSHAKE_MAX, tls.accept(stream));
             if let Ok(Ok(stream)) = handshake.await {
-                serve(Connection { stream, _permit: permit }, address).await;
+                serve(
+                    Connection {
+                        stream,
+                        _permit: permit,
+                    },
+                    address,
+                )
+                .await;
             }
         });
     }

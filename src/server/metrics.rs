@@ -74,31 +74,85 @@ impl Metrics {
         let mut text = String::new();
         let mut add = |kind: &str, name: &str, help: &str, value: i128| {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            );
         };
         let counter = |value: &AtomicU64| i128::from(value.load(Relaxed));
         let gauge = |value: &AtomicI64| i128::from(value.load(Relaxed));
         for (name, help, value) in [
-            ("tyr_batches_total", "Batches of records taken from hosts.", &self.batches),
-            ("tyr_records_total", "Records in those batches, repeated ones too.", &self.records),
+            (
+                "tyr_batches_total",
+                "Batches of records taken from hosts.",
+                &self.batches,
+            ),
+            (
+                "tyr_records_total",
+                "Records in those batches, repeated ones too.",
+                &self.records,
+            ),
             ("tyr_events_total", "Events kept.", &self.events),
-            ("tyr_batches_refused_total", "Batches refused.", &self.refused),
-            ("tyr_hosts_enrolled_total", "Hosts enrolled by this server.", &self.enrolled),
-            ("tyr_rest_requests_total", "REST requests answered.", &self.requests),
-            ("tyr_rest_failures_total", "REST requests answered with 5xx.", &self.failures),
+            (
+                "tyr_batches_refused_total",
+                "Batches refused.",
+                &self.refused,
+            ),
+            (
+                "tyr_hosts_enrolled_total",
+                "Hosts enrolled by this server.",
+                &self.enrolled,
+            ),
+            (
+                "tyr_rest_requests_total",
+                "REST requests answered.",
+                &self.requests,
+            ),
+            (
+                "tyr_rest_failures_total",
+                "REST requests answered with 5xx.",
+                &self.failures,
+            ),
         ] {
             add("counter", name, help, counter(value));
         }
-        add("gauge", "tyr_watch_streams", "Hosts that watch policies here.", gauge(&self.watchers));
-        add("gauge", "tyr_tail_streams", "Open tails of the audit.", gauge(&self.tails));
-        add("gauge", "tyr_database_up", "Whether PostgreSQL answered.", fleet.is_some().into());
+        add(
+            "gauge",
+            "tyr_watch_streams",
+            "Hosts that watch policies here.",
+            gauge(&self.watchers),
+        );
+        add(
+            "gauge",
+            "tyr_tail_streams",
+            "Open tails of the audit.",
+            gauge(&self.tails),
+        );
+        add(
+            "gauge",
+            "tyr_database_up",
+            "Whether PostgreSQL answered.",
+            fleet.is_some().into(),
+        );
         for (name, help, value) in fleet.iter().flat_map(|fleet| {
             [
                 ("tyr_hosts", "Hosts that are not revoked.", fleet.enrolled),
                 ("tyr_hosts_stale", "Of those, silent for 90 s.", fleet.stale),
-                ("tyr_agents_live", "Agent sessions that have not ended.", fleet.agents_live),
-                ("tyr_event_position", "Position of the newest event.", fleet.events),
-                ("tyr_policy_revision", "Revision of what holds.", fleet.policy_revision),
+                (
+                    "tyr_agents_live",
+                    "Agent sessions that have not ended.",
+                    fleet.agents_live,
+                ),
+                (
+                    "tyr_event_position",
+                    "Position of the newest event.",
+                    fleet.events,
+                ),
+                (
+                    "tyr_policy_revision",
+                    "Revision of what holds.",
+                    fleet.policy_revision,
+                ),
             ]
         }) {
             add("gauge", name, help, value.into());

@@ -60,9 +60,14 @@ impl Senders {
 ///
 /// The first connection fails. Later ones are tried again until they work.
 pub async fn start(db: Database) -> Result<(Notices, JoinHandle<()>), DbError> {
-    let senders = Senders { events: watch::Sender::new(0), policies: watch::Sender::new(0) };
-    let notices =
-        Notices { events: senders.events.subscribe(), policies: senders.policies.subscribe() };
+    let senders = Senders {
+        events: watch::Sender::new(0),
+        policies: watch::Sender::new(0),
+    };
+    let notices = Notices {
+        events: senders.events.subscribe(),
+        policies: senders.policies.subscribe(),
+    };
     let mut driver = listen(&db, &senders).await?;
     let task = tokio::spawn(async move {
         loop {
@@ -108,9 +113,12 @@ async fn listen(db: &Database, senders: &Senders) -> Result<Driver, DbError> {
             }
         }
     });
-    let driver = Driver { task, client: client };
+    let driver = Driver { task, client };
     let text = format!("LISTEN {EVENTS}; LISTEN {POLICIES}");
-    let failed = |source| DbError::Query { name: "listen", source };
+    let failed = |source| DbError::Query {
+        name: "listen",
+        source,
+    };
     driver.client.batch_execute(&text).await.map_err(failed)?;
     // What happened before the LISTEN.
     senders.ask(db).await?;

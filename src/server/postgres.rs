@@ -56,9 +56,16 @@ pub enum PostgresError {
     )]
     Unreachable { user: String, folder: PathBuf },
     #[error("cannot {what} {path}")]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("{program} failed:\n{output}")]
-    Failed { program: &'static str, output: String },
+    Failed {
+        program: &'static str,
+        output: String,
+    },
     #[error("PostgreSQL did not start within {0:?}; its log ends with:\n{1}")]
     Slow(Duration, String),
 }
@@ -97,7 +104,14 @@ impl PrivatePostgres {
         let log = data_dir.join("postgres.log");
         stop_stale(&binaries, &account, &data).await?;
         let child = spawn(&binaries, &account, &data, &sockets, &log)?;
-        let mut postgres = PrivatePostgres { binaries, account, data, sockets, log, child };
+        let mut postgres = PrivatePostgres {
+            binaries,
+            account,
+            data,
+            sockets,
+            log,
+            child,
+        };
         if let Err(error) = postgres.make_ready().await {
             postgres.stop().await;
             return Err(error);
@@ -129,7 +143,11 @@ impl PrivatePostgres {
             return;
         }
         let mut command = self.account.command(&self.binaries.program("pg_ctl"));
-        command.arg("stop").arg("-D").arg(&self.data).args(["-m", "fast", "-w", "-t", STOP_MAX_S]);
+        command
+            .arg("stop")
+            .arg("-D")
+            .arg(&self.data)
+            .args(["-m", "fast", "-w", "-t", STOP_MAX_S]);
         if let Err(error) = run(command, "pg_ctl").await {
             tracing::warn!(error = %error, "PostgreSQL did not stop, ending it");
             let _ = self.child.start_kill();
@@ -143,7 +161,10 @@ impl PrivatePostgres {
         loop {
             if let Ok(Some(_)) = self.child.try_wait() {
                 let output = tail(&self.log);
-                return Err(PostgresError::Failed { program: "postgres", output });
+                return Err(PostgresError::Failed {
+                    program: "postgres",
+                    output,
+                });
             }
             match self.make_database().await {
                 Ok(()) => return Ok(()),
@@ -160,7 +181,9 @@ impl PrivatePostgres {
         let (client, connection) =
             tokio_postgres::connect(&self.url_of("postgres"), tokio_postgres::NoTls).await?;
         let driver = tokio::spawn(connection);
-        let found = client.query("SELECT FROM pg_database WHERE datname = 'tyr'", &[]).await;
+        let found = client
+            .query("SELECT FROM pg_database WHERE datname = 'tyr'", &[])
+            .await;
         let made = match found {
             Ok(rows) if rows.is_empty() => client.batch_execute("CREATE DATABASE tyr").await,
             Ok(_) => Ok(()),
@@ -173,7 +196,11 @@ impl PrivatePostgres {
 }
 
 fn make_folder(path: &Path, account: &Account) -> Result<(), PostgresError> {
-    let failed = |source| PostgresError::Io { what: "make", path: path.to_owned(), source };
+    let failed = |source| PostgresError::Io {
+        what: "make",
+        path: path.to_owned(),
+        source,
+    };
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
@@ -227,7 +254,10 @@ async fn stop_stale(
     }
     tracing::warn!("a private PostgreSQL was left running, restarting it");
     let mut stop = account.command(&binaries.program("pg_ctl"));
-    stop.arg("stop").arg("-D").arg(data).args(["-m", "fast", "-w", "-t", STOP_MAX_S]);
+    stop.arg("stop")
+        .arg("-D")
+        .arg(data)
+        .args(["-m", "fast", "-w", "-t", STOP_MAX_S]);
     run(stop, "pg_ctl").await
 }
 
@@ -238,10 +268,18 @@ fn spawn(
     sockets: &Path,
     log: &Path,
 ) -> Result<Child, PostgresError> {
-    let failed = |source| PostgresError::Io { what: "write", path: log.to_owned(), source };
+    let failed = |source| PostgresError::Io {
+        what: "write",
+        path: log.to_owned(),
+        source,
+    };
     let output = fs::File::create(log).map_err(failed)?;
     let errors = output.try_clone().map_err(failed)?;
-    let folders = sockets.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    let folders = sockets
+        .display()
+        .to_string()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     let program = binaries.program("postgres");
     let mut command = account.command(&program);
     command
@@ -251,14 +289,25 @@ fn spawn(
         .args(["-c", &format!("unix_socket_directories=\"{folders}\"")])
         .args(["-c", "unix_socket_permissions=0700"])
         .args(["-c", &format!("max_connections={CONNECTIONS_MAX}")])
-        .args(["-c", "max_wal_size=4GB", "-c", "logging_collector=off", "-c", "port=5432"])
+        .args([
+            "-c",
+            "max_wal_size=4GB",
+            "-c",
+            "logging_collector=off",
+            "-c",
+            "port=5432",
+        ])
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)
         // A Ctrl-C in the terminal is for the server, which then stops PostgreSQL in order.
         .process_group(0)
         .kill_on_drop(true);
-    command.spawn().map_err(|source| PostgresError::Io { what: "run", path: program, source })
+    command.spawn().map_err(|source| PostgresError::Io {
+        what: "run",
+        path: program,
+        source,
+    })
 }
 
 /// Runs a program to its end; a failure carries what it printed.

@@ -45,28 +45,39 @@ pub async fn apply(
         .collect();
     let outcomes = db.apply_policies(by, &versions, dry_run).await?;
     let hosts = db.hosts(None, None).await?;
-    let mut answer =
-        ApplyAnswer { dry_run, policies: Vec::new(), warnings: loaded.warnings, limits: Vec::new() };
+    let mut answer = ApplyAnswer {
+        dry_run,
+        policies: Vec::new(),
+        warnings: loaded.warnings,
+        limits: Vec::new(),
+    };
     for (source, (version, outcome)) in loaded.policies.iter().zip(outcomes) {
         let name = source.policy.name.clone();
         let assignments = db.assignments(Some(&name)).await?;
-        let bound = hosts.iter().filter(|host| assignments.iter().any(|a| holds(a, host)));
+        let bound = hosts
+            .iter()
+            .filter(|host| assignments.iter().any(|a| holds(a, host)));
         answer.limits.extend(limits(&source.policy, bound));
         let assignments = assignments.len() as u64;
-        answer.policies.push(AppliedPolicy { name, version, outcome, assignments });
+        answer.policies.push(AppliedPolicy {
+            name,
+            version,
+            outcome,
+            assignments,
+        });
     }
     Ok(answer)
 }
 
-/// What hosts do not enforce of a policy that is kept.
-///
-/// # Errors
-///
-/// The database fails. A text that no longer loads has no limits to tell.
+/// What hosts do not enforce of a policy that is kept. A text that no longer loads has no limits
+/// to tell: hosts that cannot load it say so in their heartbeats.
 pub fn limits_of(yaml: &str, hosts: &[Host]) -> Vec<HostLimit> {
     let loaded = load("", yaml.as_bytes(), &LoadOptions::default());
     let policies = loaded.map(|loaded| loaded.policies).unwrap_or_default();
-    policies.iter().flat_map(|source| limits(&source.policy, hosts.iter())).collect()
+    policies
+        .iter()
+        .flat_map(|source| limits(&source.policy, hosts.iter()))
+        .collect()
 }
 
 /// Whether an assignment is for a host.
@@ -81,7 +92,11 @@ pub fn holds(assignment: &Assignment, host: &Host) -> bool {
 
 fn limits<'a>(policy: &Policy, hosts: impl Iterator<Item = &'a Host>) -> Vec<HostLimit> {
     let mut limits = Vec::new();
-    for rule in policy.rules.iter().filter(|rule| rule.action == Action::TlsConnect) {
+    for rule in policy
+        .rules
+        .iter()
+        .filter(|rule| rule.action == Action::TlsConnect)
+    {
         limits.push(HostLimit {
             host_id: None,
             hostname: String::new(),
@@ -91,7 +106,9 @@ fn limits<'a>(policy: &Policy, hosts: impl Iterator<Item = &'a Host>) -> Vec<Hos
         });
     }
     for host in hosts {
-        let Some(reason) = host_limit(host) else { continue };
+        let Some(reason) = host_limit(host) else {
+            continue;
+        };
         limits.push(HostLimit {
             host_id: Some(host.id),
             hostname: host.hostname.clone(),
@@ -112,5 +129,9 @@ fn host_limit(host: &Host) -> Option<String> {
         Enforcement::Unknown => "the host has not said yet how it enforces",
     };
     let why = host.limits.join("; ");
-    Some(if why.is_empty() { said.to_owned() } else { format!("{said}: {why}") })
+    Some(if why.is_empty() {
+        said.to_owned()
+    } else {
+        format!("{said}: {why}")
+    })
 }

@@ -1,5 +1,8 @@
 //! Telling systemd how the service is, through the socket it names in NOTIFY_SOCKET.
 
+#[cfg(test)]
+mod tests;
+
 use std::env;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -7,7 +10,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Sends a state such as `READY=1`. Without systemd it does nothing.
 pub fn notify(state: &str) {
-    let Some(name) = env::var_os("NOTIFY_SOCKET") else { return };
+    let Some(name) = env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
     if let Err(error) = send(name.as_encoded_bytes(), state) {
         tracing::warn!(error = %error, "cannot tell systemd {state}");
     }

@@ -57,12 +57,23 @@ fn routes(state: &Arc<State>) -> Routes {
 }
 
 fn system_routes(state: &Arc<State>) -> Routes {
-    let page = warp::path::end().and(warp::get()).and(call(state)).then(page::show);
+    let page = warp::path::end()
+        .and(warp::get())
+        .and(call(state))
+        .then(page::show);
     let health = get(warp::path!("health"), state, system::health);
     let metrics = get(warp::path!("metrics"), state, system::metrics);
     let ca = get(warp::path!("api" / "v1" / "ca.pem"), state, system::ca);
     let whoami = get(warp::path!("api" / "v1" / "whoami"), state, system::whoami);
-    page.or(health).unify().or(metrics).unify().or(ca).unify().or(whoami).unify().boxed()
+    page.or(health)
+        .unify()
+        .or(metrics)
+        .unify()
+        .or(ca)
+        .unify()
+        .or(whoami)
+        .unify()
+        .boxed()
 }
 
 fn host_routes(state: &Arc<State>) -> Routes {
@@ -80,23 +91,58 @@ fn host_routes(state: &Arc<State>) -> Routes {
         .and(warp::get())
         .and(call(state))
         .then(agents::show);
-    list.or(show).unify().or(revoke).unify().or(agents).unify().or(agent).unify().boxed()
+    list.or(show)
+        .unify()
+        .or(revoke)
+        .unify()
+        .or(agents)
+        .unify()
+        .or(agent)
+        .unify()
+        .boxed()
 }
 
 fn policy_routes(state: &Arc<State>) -> Routes {
     let policies = || warp::path!("api" / "v1" / "policies" / ..);
     let one = || policies().and(warp::path::param::<String>());
     let end = || warp::path::end();
-    let apply =
-        policies().and(end()).and(warp::post()).and(call(state)).then(policies::apply);
-    let list = policies().and(end()).and(warp::get()).and(call(state)).then(policies::list);
-    let show = one().and(end()).and(warp::get()).and(call(state)).then(policies::show);
+    let apply = policies()
+        .and(end())
+        .and(warp::post())
+        .and(call(state))
+        .then(policies::apply);
+    let list = policies()
+        .and(end())
+        .and(warp::get())
+        .and(call(state))
+        .then(policies::list);
+    let show = one()
+        .and(end())
+        .and(warp::get())
+        .and(call(state))
+        .then(policies::show);
     let at = |name: &'static str| one().and(warp::path(name)).and(end());
-    let versions = at("versions").and(warp::get()).and(call(state)).then(policies::versions);
-    let diff = at("diff").and(warp::get()).and(call(state)).then(policies::diff);
-    let rollback = at("rollback").and(warp::post()).and(call(state)).then(policies::rollback);
-    let assign = at("assign").and(warp::post()).and(call(state)).then(assignments::assign);
-    let assignments = get(warp::path!("api" / "v1" / "assignments"), state, assignments::list);
+    let versions = at("versions")
+        .and(warp::get())
+        .and(call(state))
+        .then(policies::versions);
+    let diff = at("diff")
+        .and(warp::get())
+        .and(call(state))
+        .then(policies::diff);
+    let rollback = at("rollback")
+        .and(warp::post())
+        .and(call(state))
+        .then(policies::rollback);
+    let assign = at("assign")
+        .and(warp::post())
+        .and(call(state))
+        .then(assignments::assign);
+    let assignments = get(
+        warp::path!("api" / "v1" / "assignments"),
+        state,
+        assignments::list,
+    );
     let unassign = warp::path!("api" / "v1" / "assignments" / String)
         .and(warp::delete())
         .and(call(state))
@@ -141,17 +187,27 @@ fn token_routes(state: &Arc<State>) -> Routes {
         .and(warp::post())
         .and(call(state))
         .then(tokens::create_enrollment);
-    let list_enrollment =
-        enrollment().and(end()).and(warp::get()).and(call(state)).then(tokens::list_enrollment);
+    let list_enrollment = enrollment()
+        .and(end())
+        .and(warp::get())
+        .and(call(state))
+        .then(tokens::list_enrollment);
     let revoke_enrollment = enrollment()
         .and(warp::path::param::<String>())
         .and(end())
         .and(warp::delete())
         .and(call(state))
         .then(tokens::revoke_enrollment);
-    let create_api =
-        api().and(end()).and(warp::post()).and(call(state)).then(tokens::create_api);
-    let list_api = api().and(end()).and(warp::get()).and(call(state)).then(tokens::list_api);
+    let create_api = api()
+        .and(end())
+        .and(warp::post())
+        .and(call(state))
+        .then(tokens::create_api);
+    let list_api = api()
+        .and(end())
+        .and(warp::get())
+        .and(call(state))
+        .then(tokens::list_api);
     let revoke_api = api()
         .and(warp::path::param::<String>())
         .and(end())
@@ -182,20 +238,27 @@ where
     path.and(warp::get()).and(call(state)).then(handler).boxed()
 }
 
-fn call(
-    state: &Arc<State>,
-) -> impl Filter<Extract = (Call,), Error = Rejection> + Clone + use<> {
+fn call(state: &Arc<State>) -> impl Filter<Extract = (Call,), Error = Rejection> + Clone + use<> {
     let state = Arc::clone(state);
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::ext::get::<Caller>().and(query).and(warp::body::bytes()).map(
-        move |caller, query, body| Call { state: Arc::clone(&state), caller, query, body },
-    )
+    warp::ext::get::<Caller>()
+        .and(query)
+        .and(warp::body::bytes())
+        .map(move |caller, query, body| Call {
+            state: Arc::clone(&state),
+            caller,
+            query,
+            body,
+        })
 }
 
 /// What no route takes.
 async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
     let failure = if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        Failure::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path does not take this method",
+        )
     } else if rejection.is_not_found() {
         Failure::new(StatusCode::NOT_FOUND, "there is nothing at this path")
     } else {

@@ -42,7 +42,8 @@ pub async fn start(db: Database, keep_days: u32) -> Result<JoinHandle<()>, DbErr
 pub async fn maintain(db: &Database, keep_days: u32) -> Result<(), DbError> {
     let today = db.today().await?;
     for ahead in 0..DAYS_AHEAD {
-        db.ensure_partition(today.saturating_add(ahead.days())).await?;
+        db.ensure_partition(today.saturating_add(ahead.days()))
+            .await?;
     }
     let oldest = today.saturating_sub(i64::from(keep_days).days());
     for day in db.drop_partitions(oldest).await? {

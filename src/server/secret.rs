@@ -35,7 +35,10 @@ pub fn enrollment_token(ca: Fingerprint) -> Result<NewSecret, TlsError> {
 /// The operating system gives no random bytes.
 pub fn api_token() -> Result<NewSecret, TlsError> {
     let shown = format!("{API_PREFIX}{}", hex::encode(tls::random::<20>()?));
-    Ok(NewSecret { sha256: sha256(&shown), shown })
+    Ok(NewSecret {
+        sha256: sha256(&shown),
+        shown,
+    })
 }
 
 /// The hash of an enrolment token's secret, whether a daemon sends the secret alone or all of it.

@@ -47,7 +47,10 @@ pub async fn start(config: Config) -> Result<Running, ServerError> {
         Some(_) => (None, None),
         None => {
             let lock = lock(&config.data_dir)?;
-            (Some(lock), Some(PrivatePostgres::start(&config.data_dir).await?))
+            (
+                Some(lock),
+                Some(PrivatePostgres::start(&config.data_dir).await?),
+            )
         }
     };
     match start_on(config, postgres.as_ref()).await {
@@ -72,17 +75,25 @@ async fn start_on(
     // Bound first: a port that is taken is the most common mistake.
     let grpc_listener = bind(config.grpc_listen).await?;
     let rest_listener = bind(config.rest_listen).await?;
-    let url = postgres.map(PrivatePostgres::url).or_else(|| config.database_url.clone());
+    let url = postgres
+        .map(PrivatePostgres::url)
+        .or_else(|| config.database_url.clone());
     let db = Database::open(&PoolOptions {
         url: url.unwrap_or_default(),
         ca_file: config.database_ca_file.clone(),
         connections_max: config.database_connections_max,
     })
     .await?;
-    let seal = config.ca_seal_key_file.as_deref().map(read_seal).transpose()?;
+    let seal = config
+        .ca_seal_key_file
+        .as_deref()
+        .map(read_seal)
+        .transpose()?;
     let authority = Authority::load(&db, seal.as_ref()).await?;
     let names = config.all_names();
-    let certificate = Arc::new(ServerCertificate::new(authority.server_certificate(&names)?));
+    let certificate = Arc::new(ServerCertificate::new(
+        authority.server_certificate(&names)?,
+    ));
     write_file(&config.data_dir.join("ca.pem"), authority.pem(), 0o644)?;
     let admin_token = first_token(&db, &config.data_dir).await?;
     let retention = retention::start(db.clone(), config.events_keep_days).await?;
@@ -101,8 +112,10 @@ async fn start_on(
         stop: stopping,
     });
     let (grpc, rest) = (local(&grpc_listener)?, local(&rest_listener)?);
-    let serving =
-        vec![grpc::start(&state, grpc_listener)?, rest::start(&state, rest_listener)?];
+    let serving = vec![
+        grpc::start(&state, grpc_listener)?,
+        rest::start(&state, rest_listener)?,
+    ];
     let renewing = tokio::spawn(renew_certificate(Arc::clone(&state), names));
     let background = vec![retention, listening, renewing];
     Ok(Running {
@@ -129,7 +142,10 @@ impl Running {
         println!("  fingerprint   {}", state.authority.fingerprint().to_hex());
         if let Some(token) = &self.admin_token {
             println!("\nAdministrator's token, shown only this once:\n\n  {token}\n");
-            println!("It is also in {}", self.folder().join("admin-token").display());
+            println!(
+                "It is also in {}",
+                self.folder().join("admin-token").display()
+            );
         }
     }
 
@@ -176,12 +192,16 @@ impl Running {
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServerError::Listen { address, source })
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
     let address = SocketAddr::from(([0, 0, 0, 0], 0));
-    listener.local_addr().map_err(|source| ServerError::Listen { address, source })
+    listener
+        .local_addr()
+        .map_err(|source| ServerError::Listen { address, source })
 }
 
 async fn renew_certificate(state: Arc<State>, names: Vec<String>) {
@@ -198,13 +218,24 @@ async fn renew_certificate(state: Arc<State>, names: Vec<String>) {
 
 fn make_folder(path: &Path) -> Result<(), ServerError> {
     // Others may pass through to PostgreSQL's folder, which its own user owns, but see nothing.
-    let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(path);
-    made.map_err(|source| ServerError::Io { what: "make", path: path.to_owned(), source })
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(path);
+    made.map_err(|source| ServerError::Io {
+        what: "make",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn lock(folder: &Path) -> Result<File, ServerError> {
     let path = folder.join("lock");
-    let failed = |source| ServerError::Io { what: "open", path: path.clone(), source };
+    let failed = |source| ServerError::Io {
+        what: "open",
+        path: path.clone(),
+        source,
+    };
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -220,15 +251,25 @@ fn lock(folder: &Path) -> Result<File, ServerError> {
 }
 
 fn read_seal(path: &Path) -> Result<SealKey, ServerError> {
-    let failed = |source| ServerError::Io { what: "read", path: path.to_owned(), source };
-    Ok(SealKey::from_hex(&fs::read_to_string(path).map_err(failed)?)?)
+    let failed = |source| ServerError::Io {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    };
+    Ok(SealKey::from_hex(
+        &fs::read_to_string(path).map_err(failed)?,
+    )?)
 }
 
 /// Makes the first administrator's token. The file is written before the database knows of the
 /// token, and gets its name after, so that a crash in between loses no credential.
 async fn first_token(db: &Database, folder: &Path) -> Result<Option<String>, ServerError> {
     let (fresh, path) = (folder.join("admin-token.new"), folder.join("admin-token"));
-    let renamed = |source| ServerError::Io { what: "rename", path: fresh.clone(), source };
+    let renamed = |source| ServerError::Io {
+        what: "rename",
+        path: fresh.clone(),
+        source,
+    };
     if let Ok(left) = fs::read_to_string(&fresh) {
         let known = db.authenticate(&secret::api_sha256(left.trim())).await?;
         if known.is_some() {
@@ -242,8 +283,11 @@ async fn first_token(db: &Database, folder: &Path) -> Result<Option<String>, Ser
         fs::rename(&fresh, &path).map_err(renamed)?;
         return Ok(Some(token.shown));
     }
-    fs::remove_file(&fresh)
-        .map_err(|source| ServerError::Io { what: "remove", path: fresh.clone(), source })?;
+    fs::remove_file(&fresh).map_err(|source| ServerError::Io {
+        what: "remove",
+        path: fresh.clone(),
+        source,
+    })?;
     Ok(None)
 }
 
@@ -254,10 +298,18 @@ fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), ServerError> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     };
     let path = || PathBuf::from(path);
-    write().map_err(|source| ServerError::Io { what: "write", path: path(), source })
+    write().map_err(|source| ServerError::Io {
+        what: "write",
+        path: path(),
+        source,
+    })
 }

@@ -19,7 +19,10 @@ pub(super) struct Pinned {
 
 impl Pinned {
     pub(super) fn new(ca: Fingerprint) -> Pinned {
-        Pinned { ca, provider: super::provider() }
+        Pinned {
+            ca,
+            provider: super::provider(),
+        }
     }
 }
 
@@ -68,6 +71,8 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

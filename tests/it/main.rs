@@ -2,4 +2,6 @@
 
 mod daemon;
 mod policy;
+mod server;
+mod support;
 mod tidy;

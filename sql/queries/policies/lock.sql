@@ -1,8 +1,4 @@
--- Locks a policy and gives its newest version with its text.
+-- Locks a policy and gives its newest version. The text is read after: a join here would be looked
+-- at again with the texts from before the wait.
 -- $1 name text
-SELECT policies.version, policy_versions.yaml
-FROM policies
-JOIN policy_versions
-    ON policy_versions.policy = policies.name AND policy_versions.version = policies.version
-WHERE policies.name = $1::text
-FOR UPDATE OF policies
+SELECT version FROM policies WHERE name = $1::text FOR UPDATE

@@ -7,7 +7,7 @@ use argh::FromArgs;
 use jiff::Zoned;
 
 use crate::cli::output::{Format, json, plain_lines};
-use crate::cli::{Outcome, write};
+use crate::cli::{Outcome, tell, write};
 use crate::exit::{Exit, Failure};
 use crate::policy::LoadOptions;
 use crate::policy::answer::{self, Answer, File};
@@ -138,10 +138,16 @@ pub(super) fn test(process: &mut Process, args: &Test) -> Outcome {
         agent_types: Some(&ids),
     };
     let answer = match load_suite(&arguments, &options, Some(&real_path)) {
-        Ok((policies, suite)) => report(
-            &cases.name,
-            &runs(args.engine, &policies, &suite, &signatures)?,
-        ),
+        Ok((policies, suite)) => {
+            let (runs, undecided) = runs(args.engine, &policies, &suite, &signatures)?;
+            if undecided > 0 {
+                tell(
+                    process,
+                    &format!("{undecided} case(s) about tls_connect: no kernel program decides it"),
+                );
+            }
+            report(&cases.name, &runs)
+        }
         Err(answer) => answer,
     };
     print(process, &answer, args.output)

@@ -40,10 +40,11 @@ impl SealKey {
 
     /// What [`SealKey::seal`] was given.
     pub(super) fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, AuthorityError> {
-        let (nonce, text) =
-            sealed.split_at_checked(NONCE_LEN).ok_or(AuthorityError::WrongSeal)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce)
-            .map_err(|_| AuthorityError::WrongSeal)?;
+        let (nonce, text) = sealed
+            .split_at_checked(NONCE_LEN)
+            .ok_or(AuthorityError::WrongSeal)?;
+        let nonce =
+            Nonce::try_assume_unique_for_key(nonce).map_err(|_| AuthorityError::WrongSeal)?;
         let mut text = text.to_vec();
         let plain = self
             .0

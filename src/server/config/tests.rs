@@ -2,8 +2,10 @@ use std::path::Path;
 
 use super::{Config, ConfigError, Options};
 
-const PACKAGED: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/etc/server.yaml"));
+const PACKAGED: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/packaging/etc/server.yaml"
+));
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new("server.yaml"), text)
@@ -11,26 +13,73 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 
 #[test]
 fn the_packaged_file_says_the_defaults() {
-    assert_eq!(parse(PACKAGED).expect("the packaged file is valid"), Config::default());
+    assert_eq!(
+        parse(PACKAGED).expect("the packaged file is valid"),
+        Config::default()
+    );
     let uncommented: String = PACKAGED
         .lines()
-        .filter_map(|line| line.strip_prefix("#").filter(|rest| !rest.starts_with([' ', '#'])))
+        .filter_map(|line| {
+            line.strip_prefix("#")
+                .filter(|rest| !rest.starts_with([' ', '#']))
+        })
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(parse(&uncommented).expect("every default is valid"), Config::default());
-    assert_eq!(uncommented.lines().count(), 11, "every field is shown:\n{uncommented}");
+    assert_eq!(
+        parse(&uncommented).expect("every default is valid"),
+        Config::default()
+    );
+    assert_eq!(
+        uncommented.lines().count(),
+        11,
+        "every field is shown:\n{uncommented}"
+    );
 }
 
 #[test]
 fn what_is_wrong_is_named() {
-    let unknown = parse("grpc_lisen: 0.0.0.0:1").expect_err("unknown field").to_string();
+    let unknown = parse("grpc_lisen: 0.0.0.0:1")
+        .expect_err("unknown field")
+        .to_string();
     assert!(unknown.contains("grpc_lisen"), "{unknown}");
-    let wrong = parse("rest_listen: nowhere").expect_err("no address").to_string();
+    let wrong = parse("rest_listen: nowhere")
+        .expect_err("no address")
+        .to_string();
     assert!(wrong.starts_with("server.yaml is not valid"), "{wrong}");
-    for text in ["events_keep_days: 0", "host_certificate_hours: 9000", "shutdown_grace_s: 601"] {
+    for text in [
+        "events_keep_days: 0",
+        "host_certificate_hours: 9000",
+        "shutdown_grace_s: 601",
+    ] {
         let config = parse(text).expect("the type is right");
         let message = config.check().expect_err("out of range").to_string();
-        assert!(message.starts_with(text.split(':').next().unwrap_or_default()), "{message}");
+        assert!(
+            message.starts_with(text.split(':').next().unwrap_or_default()),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn names_of_the_certificate_are_checked() {
+    let named = |name: &str| Config {
+        server_names: vec![name.to_owned()],
+        ..Config::default()
+    };
+    for name in ["tyr", "tyr.example.com", "10.0.0.1", "2001:db8::1", "A-1"] {
+        assert!(named(name).check().is_ok(), "{name}");
+    }
+    for name in [
+        "",
+        "not a name",
+        "*.example.com",
+        "a..b",
+        "-a",
+        "a-",
+        "tyr:7700",
+        "ü",
+    ] {
+        assert!(named(name).check().is_err(), "{name}");
     }
 }
 

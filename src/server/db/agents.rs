@@ -89,10 +89,7 @@ pub(super) async fn seen(
     Ok(())
 }
 
-pub(super) async fn tally(
-    on: &impl GenericClient,
-    agents: &[TalliedAgent],
-) -> Result<(), DbError> {
+pub(super) async fn tally(on: &impl GenericClient, agents: &[TalliedAgent]) -> Result<(), DbError> {
     if agents.is_empty() {
         return Ok(());
     }
@@ -124,9 +121,18 @@ impl Database {
     /// Sessions, newest first.
     pub async fn agents(&self, filter: &AgentFilter) -> Result<Vec<Agent>, DbError> {
         let limit = i64::from(filter.limit);
-        let values: super::query::Values<'_> =
-            &[&filter.id, &filter.host_ids, &filter.agent_type, &filter.live, &limit];
-        LIST.rows(&self.client().await?, values).await?.iter().map(agent).collect()
+        let values: super::query::Values<'_> = &[
+            &filter.id,
+            &filter.host_ids,
+            &filter.agent_type,
+            &filter.live,
+            &limit,
+        ];
+        LIST.rows(&self.client().await?, values)
+            .await?
+            .iter()
+            .map(agent)
+            .collect()
     }
 }
 

@@ -34,12 +34,23 @@ impl Database {
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
         let id = Uuid::now_v7();
-        if CREATE_FIRST.optional(&transaction, &[&id, &secret_sha256]).await?.is_none() {
+        if CREATE_FIRST
+            .optional(&transaction, &[&id, &secret_sha256])
+            .await?
+            .is_none()
+        {
             return Ok(false);
         }
         let detail = json!({ "name": "admin", "role": "admin" });
         let by = By::server();
-        record(&transaction, &by, "api_token.create", &id.to_string(), detail).await?;
+        record(
+            &transaction,
+            &by,
+            "api_token.create",
+            &id.to_string(),
+            detail,
+        )
+        .await?;
         commit(transaction).await?;
         Ok(true)
     }
@@ -58,17 +69,29 @@ impl Database {
         let id = Uuid::now_v7();
         let seconds = expires_in_s.map(|seconds| seconds as f64);
         let row = CREATE
-            .one(&transaction, &[&id, &name, &role.name(), &secret_sha256, &by.who, &seconds])
+            .one(
+                &transaction,
+                &[&id, &name, &role.name(), &secret_sha256, &by.who, &seconds],
+            )
             .await?;
         let detail = json!({ "name": name, "role": role, "expires_in_s": expires_in_s });
-        record(&transaction, by, "api_token.create", &id.to_string(), detail).await?;
+        record(
+            &transaction,
+            by,
+            "api_token.create",
+            &id.to_string(),
+            detail,
+        )
+        .await?;
         commit(transaction).await?;
         token(&row)
     }
 
     /// Whom the token with this hash stands for, if it may still be used.
     pub async fn authenticate(&self, secret_sha256: &[u8]) -> Result<Option<Principal>, DbError> {
-        let row = AUTHENTICATE.optional(&self.client().await?, &[&secret_sha256]).await?;
+        let row = AUTHENTICATE
+            .optional(&self.client().await?, &[&secret_sha256])
+            .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Principal {
             name: column(&row, "name")?,
@@ -79,16 +102,29 @@ impl Database {
 
     /// All tokens, newest first.
     pub async fn api_tokens(&self) -> Result<Vec<ApiToken>, DbError> {
-        LIST.rows(&self.client().await?, &[]).await?.iter().map(token).collect()
+        LIST.rows(&self.client().await?, &[])
+            .await?
+            .iter()
+            .map(token)
+            .collect()
     }
 
     /// Ends a token; false when it is unknown.
     pub async fn revoke_api_token(&self, by: &By, id: Uuid) -> Result<bool, DbError> {
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
-        let Some(row) = REVOKE.optional(&transaction, &[&id]).await? else { return Ok(false) };
+        let Some(row) = REVOKE.optional(&transaction, &[&id]).await? else {
+            return Ok(false);
+        };
         let detail = json!({ "name": column::<&str>(&row, "name")? });
-        record(&transaction, by, "api_token.revoke", &id.to_string(), detail).await?;
+        record(
+            &transaction,
+            by,
+            "api_token.revoke",
+            &id.to_string(),
+            detail,
+        )
+        .await?;
         commit(transaction).await?;
         Ok(true)
     }

@@ -67,7 +67,14 @@ impl Database {
             )
             .await?;
         let assigned = assignment(&row)?;
-        record(&transaction, by, "policy.assign", &new.policy, json!(assigned)).await?;
+        record(
+            &transaction,
+            by,
+            "policy.assign",
+            &new.policy,
+            json!(assigned),
+        )
+        .await?;
         policies::bump(&transaction).await?;
         commit(transaction).await?;
         Ok(assigned)
@@ -77,9 +84,18 @@ impl Database {
     pub async fn unassign(&self, by: &By, id: Uuid) -> Result<bool, DbError> {
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
-        let Some(row) = DELETE.optional(&transaction, &[&id]).await? else { return Ok(false) };
+        let Some(row) = DELETE.optional(&transaction, &[&id]).await? else {
+            return Ok(false);
+        };
         let ended = assignment(&row)?;
-        record(&transaction, by, "policy.unassign", &ended.policy, json!(ended)).await?;
+        record(
+            &transaction,
+            by,
+            "policy.unassign",
+            &ended.policy,
+            json!(ended),
+        )
+        .await?;
         policies::bump(&transaction).await?;
         commit(transaction).await?;
         Ok(true)
@@ -87,18 +103,30 @@ impl Database {
 
     /// Assignments, of one policy or of all.
     pub async fn assignments(&self, policy: Option<&str>) -> Result<Vec<Assignment>, DbError> {
-        LIST.rows(&self.client().await?, &[&policy]).await?.iter().map(assignment).collect()
+        LIST.rows(&self.client().await?, &[&policy])
+            .await?
+            .iter()
+            .map(assignment)
+            .collect()
     }
 }
 
 fn assignment(row: &Row) -> Result<Assignment, DbError> {
     let target = match column::<&str>(row, "target")? {
         "all" => Target::All,
-        "host" => Target::Host { host: column::<Uuid>(row, "host_id")?.to_string() },
-        "label" => {
-            Target::Label { key: column(row, "label_key")?, value: column(row, "label_value")? }
+        "host" => Target::Host {
+            host: column::<Uuid>(row, "host_id")?.to_string(),
+        },
+        "label" => Target::Label {
+            key: column(row, "label_key")?,
+            value: column(row, "label_value")?,
+        },
+        other => {
+            return Err(DbError::Value {
+                column: "target",
+                value: other.to_owned(),
+            });
         }
-        other => return Err(DbError::Value { column: "target", value: other.to_owned() }),
     };
     Ok(Assignment {
         id: column(row, "id")?,

@@ -19,7 +19,9 @@ pub struct StoredAuthority {
 impl Database {
     /// The CA, if one has been made.
     pub async fn authority(&self) -> Result<Option<StoredAuthority>, DbError> {
-        let Some(row) = FIND.optional(&self.client().await?, &[]).await? else { return Ok(None) };
+        let Some(row) = FIND.optional(&self.client().await?, &[]).await? else {
+            return Ok(None);
+        };
         Ok(Some(StoredAuthority {
             certificate_pem: column(&row, "certificate_pem")?,
             key: column(&row, "key")?,
@@ -30,7 +32,9 @@ impl Database {
     /// Keeps a new CA, unless another server was first.
     pub async fn create_authority(&self, new: &StoredAuthority) -> Result<(), DbError> {
         let client = self.client().await?;
-        CREATE.execute(&client, &[&new.certificate_pem, &new.key, &new.key_sealed]).await?;
+        CREATE
+            .execute(&client, &[&new.certificate_pem, &new.key, &new.key_sealed])
+            .await?;
         Ok(())
     }
 }

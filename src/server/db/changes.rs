@@ -25,7 +25,10 @@ pub struct By {
 impl By {
     /// The server itself.
     pub fn server() -> By {
-        By { who: "server".to_owned(), address: String::new() }
+        By {
+            who: "server".to_owned(),
+            address: String::new(),
+        }
     }
 }
 
@@ -37,7 +40,9 @@ pub(super) async fn record(
     object: &str,
     detail: Value,
 ) -> Result<(), DbError> {
-    RECORD.execute(on, &[&by.who, &by.address, &what, &object, &detail]).await?;
+    RECORD
+        .execute(on, &[&by.who, &by.address, &what, &object, &detail])
+        .await?;
     Ok(())
 }
 
@@ -45,7 +50,9 @@ impl Database {
     /// Changes before an id, newest first.
     pub async fn changes(&self, before: Option<u64>, limit: u32) -> Result<Vec<Change>, DbError> {
         let before = before.map(signed);
-        let rows = PAGE.rows(&self.client().await?, &[&before, &i64::from(limit)]).await?;
+        let rows = PAGE
+            .rows(&self.client().await?, &[&before, &i64::from(limit)])
+            .await?;
         rows.iter().map(change).collect()
     }
 }

@@ -33,11 +33,21 @@ impl Database {
         let uses = i32::try_from(uses_max).unwrap_or(i32::MAX);
         let seconds = expires_in_s as f64;
         let row = CREATE
-            .one(&transaction, &[&id, &secret_sha256, &description, &uses, &by.who, &seconds])
+            .one(
+                &transaction,
+                &[&id, &secret_sha256, &description, &uses, &by.who, &seconds],
+            )
             .await?;
         let detail = json!({ "description": description, "uses_max": uses_max,
             "expires_in_s": expires_in_s });
-        record(&transaction, by, "enrollment_token.create", &id.to_string(), detail).await?;
+        record(
+            &transaction,
+            by,
+            "enrollment_token.create",
+            &id.to_string(),
+            detail,
+        )
+        .await?;
         commit(transaction).await?;
         token(&row)
     }
@@ -56,7 +66,10 @@ impl Database {
             return Ok(None);
         };
         let token: Uuid = column(&row, "id")?;
-        let by = By { who: format!("enrollment-token:{token}"), address: address.to_owned() };
+        let by = By {
+            who: format!("enrollment-token:{token}"),
+            address: address.to_owned(),
+        };
         hosts::create(&transaction, &by, token, host).await?;
         commit(transaction).await?;
         Ok(Some(()))
@@ -64,7 +77,11 @@ impl Database {
 
     /// All tokens, newest first.
     pub async fn enrollment_tokens(&self) -> Result<Vec<EnrollmentToken>, DbError> {
-        LIST.rows(&self.client().await?, &[]).await?.iter().map(token).collect()
+        LIST.rows(&self.client().await?, &[])
+            .await?
+            .iter()
+            .map(token)
+            .collect()
     }
 
     /// Ends a token; false when it is unknown.
@@ -74,7 +91,14 @@ impl Database {
         if REVOKE.optional(&transaction, &[&id]).await?.is_none() {
             return Ok(false);
         }
-        record(&transaction, by, "enrollment_token.revoke", &id.to_string(), json!({})).await?;
+        record(
+            &transaction,
+            by,
+            "enrollment_token.revoke",
+            &id.to_string(),
+            json!({}),
+        )
+        .await?;
         commit(transaction).await?;
         Ok(true)
     }
@@ -101,6 +125,9 @@ pub(super) fn state(row: &Row) -> Result<TokenState, DbError> {
         "used_up" => Ok(TokenState::UsedUp),
         "expired" => Ok(TokenState::Expired),
         "revoked" => Ok(TokenState::Revoked),
-        other => Err(DbError::Value { column: "state", value: other.to_owned() }),
+        other => Err(DbError::Value {
+            column: "state",
+            value: other.to_owned(),
+        }),
     }
 }

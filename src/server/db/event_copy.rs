@@ -85,7 +85,10 @@ impl<'a> Ingest<'a> {
         rows.iter()
             .map(|row| {
                 let chain: &[u8] = column(row, "chain")?;
-                let wrong = |_| DbError::Value { column: "chain", value: hex::encode(chain) };
+                let wrong = |_| DbError::Value {
+                    column: "chain",
+                    value: hex::encode(chain),
+                };
                 Ok(AuditEnd {
                     host_id: column(row, "id")?,
                     admitted: column(row, "admitted")?,
@@ -108,16 +111,27 @@ impl<'a> Ingest<'a> {
         let hosts: Vec<Uuid> = ends.iter().map(|end| end.host_id).collect();
         let numbers: Vec<i64> = ends.iter().map(|end| signed(end.acknowledged)).collect();
         let chains: Vec<&[u8]> = ends.iter().map(|end| end.chain.as_slice()).collect();
-        ADVANCE_AUDITS.execute(&self.transaction, &[&hosts, &numbers, &chains]).await?;
+        ADVANCE_AUDITS
+            .execute(&self.transaction, &[&hosts, &numbers, &chains])
+            .await?;
         let position = self.position + events.len() as u64;
-        ADVANCE_POSITION.execute(&self.transaction, &[&signed(position)]).await?;
+        ADVANCE_POSITION
+            .execute(&self.transaction, &[&signed(position)])
+            .await?;
         commit(self.transaction).await?;
         Ok(Commit { position })
     }
 
     async fn copy(&self, events: &[NewEvent]) -> Result<(), DbError> {
-        let failed = |source| DbError::Query { name: COPY.name, source };
-        let statement = self.transaction.prepare_cached(COPY.text).await.map_err(failed)?;
+        let failed = |source| DbError::Query {
+            name: COPY.name,
+            source,
+        };
+        let statement = self
+            .transaction
+            .prepare_cached(COPY.text)
+            .await
+            .map_err(failed)?;
         let sink = self.transaction.copy_in(&statement).await.map_err(failed)?;
         let mut writer = pin!(BinaryCopyInWriter::new(sink, COLUMNS));
         for (index, new) in events.iter().enumerate() {
@@ -215,12 +229,18 @@ impl Row<'_> {
         let agent = new.event.agent.as_ref();
         let (kind, count, detail) = match &new.event.body {
             Body::Operation(operation) => ("operation", operation.count, None),
-            Body::AgentStarted { evidence } => {
-                ("agent_started", 1, Some(json!({ "evidence": text(evidence) })))
-            }
+            Body::AgentStarted { evidence } => (
+                "agent_started",
+                1,
+                Some(json!({ "evidence": text(evidence) })),
+            ),
             Body::AgentEnded => ("agent_ended", 1, None),
             Body::Lost { cause, count } => ("lost", *count, Some(json!({ "cause": text(cause) }))),
-            Body::PolicyApplied { generation, policies, limits } => {
+            Body::PolicyApplied {
+                generation,
+                policies,
+                limits,
+            } => {
                 let policies: Vec<_> = policies.iter().map(|policy| text(policy)).collect();
                 let limits: Vec<_> = limits.iter().map(|limit| text(limit)).collect();
                 let detail =
@@ -246,12 +266,21 @@ impl Row<'_> {
 
 fn lineage(event: &Event) -> Vec<Ancestor> {
     let ancestors = event.process.lineage.iter();
-    ancestors.map(|a| Ancestor { pid: a.pid, exe: text(&a.exe).into_owned() }).collect()
+    ancestors
+        .map(|a| Ancestor {
+            pid: a.pid,
+            exe: text(&a.exe).into_owned(),
+        })
+        .collect()
 }
 
 /// PostgreSQL's text holds every character but NUL.
 pub fn text(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\\x00")) } else { Cow::Borrowed(text) }
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\\x00"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The time of an event, to the microsecond.

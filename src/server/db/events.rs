@@ -78,7 +78,11 @@ impl Database {
         let limit = i64::from(limit);
         let mut values = bound.values(&limit, &position, filter);
         values.extend_from_slice(&[&time, &filter.since, &filter.until]);
-        PAGE.rows(&self.client().await?, &values).await?.iter().map(event).collect()
+        PAGE.rows(&self.client().await?, &values)
+            .await?
+            .iter()
+            .map(event)
+            .collect()
     }
 
     /// The next events after a position.
@@ -91,7 +95,10 @@ impl Database {
         let client = self.client().await?;
         let head = count(&POSITION.one(&client, &[]).await?, "position")?;
         if head <= after {
-            return Ok(Tail { events: Vec::new(), position: after });
+            return Ok(Tail {
+                events: Vec::new(),
+                position: after,
+            });
         }
         let (from, to) = (signed(after), signed(head));
         let bound = Bound::of(filter);
@@ -120,12 +127,17 @@ impl Database {
 
     /// Makes the partition of a day; false when it was there.
     pub async fn ensure_partition(&self, day: Date) -> Result<bool, DbError> {
-        column(&ENSURE_PARTITION.one(&self.client().await?, &[&day]).await?, "made")
+        column(
+            &ENSURE_PARTITION.one(&self.client().await?, &[&day]).await?,
+            "made",
+        )
     }
 
     /// Drops the partitions of all days before `oldest`, and gives their days.
     pub async fn drop_partitions(&self, oldest: Date) -> Result<Vec<Date>, DbError> {
-        let rows = DROP_PARTITIONS.rows(&self.client().await?, &[&oldest]).await?;
+        let rows = DROP_PARTITIONS
+            .rows(&self.client().await?, &[&oldest])
+            .await?;
         rows.iter().map(|row| column(row, "dropped")).collect()
     }
 }
@@ -204,7 +216,12 @@ fn event(row: &Row) -> Result<EventRecord, DbError> {
 }
 
 fn maybe_named<T: std::str::FromStr>(row: &Row, name: &'static str) -> Result<Option<T>, DbError> {
-    let Some(text) = column::<Option<&str>>(row, name)? else { return Ok(None) };
-    let wrong = |_| DbError::Value { column: name, value: text.to_owned() };
+    let Some(text) = column::<Option<&str>>(row, name)? else {
+        return Ok(None);
+    };
+    let wrong = |_| DbError::Value {
+        column: name,
+        value: text.to_owned(),
+    };
     text.parse().map(Some).map_err(wrong)
 }

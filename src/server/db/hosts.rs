@@ -106,7 +106,9 @@ impl Database {
         serial: &str,
         expires_at: Timestamp,
     ) -> Result<bool, DbError> {
-        let row = RENEW.optional(&self.client().await?, &[&id, &serial, &expires_at]).await?;
+        let row = RENEW
+            .optional(&self.client().await?, &[&id, &serial, &expires_at])
+            .await?;
         Ok(row.is_some())
     }
 
@@ -157,14 +159,20 @@ impl Database {
         id: Option<Uuid>,
         hostname: Option<&str>,
     ) -> Result<Vec<Host>, DbError> {
-        LIST.rows(&self.client().await?, &[&id, &hostname]).await?.iter().map(host).collect()
+        LIST.rows(&self.client().await?, &[&id, &hostname])
+            .await?
+            .iter()
+            .map(host)
+            .collect()
     }
 
     /// Bars a host for ever; false when it is unknown.
     pub async fn revoke_host(&self, by: &By, id: Uuid) -> Result<bool, DbError> {
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
-        let Some(row) = REVOKE.optional(&transaction, &[&id]).await? else { return Ok(false) };
+        let Some(row) = REVOKE.optional(&transaction, &[&id]).await? else {
+            return Ok(false);
+        };
         let detail = json!({ "hostname": column::<&str>(&row, "hostname")? });
         record(&transaction, by, "host.revoke", &id.to_string(), detail).await?;
         // Open streams of the host look again at what holds for it, and end.
@@ -201,7 +209,10 @@ fn enforcement(row: &Row) -> Result<Enforcement, DbError> {
         "lsm" => Ok(Enforcement::Lsm),
         "fmod_ret" => Ok(Enforcement::FmodRet),
         "observe" => Ok(Enforcement::Observe),
-        other => Err(DbError::Value { column: "enforcement", value: other.to_owned() }),
+        other => Err(DbError::Value {
+            column: "enforcement",
+            value: other.to_owned(),
+        }),
     }
 }
 

@@ -56,7 +56,10 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 /// A migration fails (none of it stays), its text differs from the one that was applied, or the
 /// database is newer than this server.
 pub(super) async fn migrate(client: &mut Client) -> Result<usize, DbError> {
-    let ledger = |source| DbError::Query { name: "schema", source };
+    let ledger = |source| DbError::Query {
+        name: "schema",
+        source,
+    };
     let lock = format!("SELECT pg_advisory_lock({LOCK})");
     client.batch_execute(&lock).await.map_err(ledger)?;
     let outcome = migrate_locked(client).await;
@@ -66,22 +69,36 @@ pub(super) async fn migrate(client: &mut Client) -> Result<usize, DbError> {
 }
 
 async fn migrate_locked(client: &mut Client) -> Result<usize, DbError> {
-    let ledger = |source| DbError::Query { name: "schema", source };
+    let ledger = |source| DbError::Query {
+        name: "schema",
+        source,
+    };
     client.batch_execute(LEDGER).await.map_err(ledger)?;
     let mut applied = Vec::new();
     for row in APPLIED.rows(client, &[]).await? {
-        applied.push((column::<i32>(&row, "number")?, column::<Vec<u8>>(&row, "sha256")?));
+        applied.push((
+            column::<i32>(&row, "number")?,
+            column::<Vec<u8>>(&row, "sha256")?,
+        ));
     }
     let known = MIGRATIONS.last().map_or(0, |migration| migration.number);
     if let Some((found, _)) = applied.last().filter(|(number, _)| *number > known) {
-        return Err(DbError::Newer { found: *found, known });
+        return Err(DbError::Newer {
+            found: *found,
+            known,
+        });
     }
     let mut made = 0;
     for migration in MIGRATIONS {
         let sha256 = Sha256::digest(migration.text).to_vec();
-        match applied.iter().find(|(number, _)| *number == migration.number) {
+        match applied
+            .iter()
+            .find(|(number, _)| *number == migration.number)
+        {
             Some((_, text)) if *text != sha256 => {
-                return Err(DbError::Changed { number: migration.number });
+                return Err(DbError::Changed {
+                    number: migration.number,
+                });
             }
             Some(_) => {}
             None => {
@@ -95,10 +112,16 @@ async fn migrate_locked(client: &mut Client) -> Result<usize, DbError> {
 
 async fn apply(client: &mut Client, migration: &Migration, sha256: &[u8]) -> Result<(), DbError> {
     let Migration { number, name, text } = *migration;
-    let failed = |source| DbError::Migration { number, name, source };
+    let failed = |source| DbError::Migration {
+        number,
+        name,
+        source,
+    };
     let transaction = client.transaction().await.map_err(failed)?;
     transaction.batch_execute(text).await.map_err(failed)?;
-    RECORD.execute(&transaction, &[&number, &name, &sha256]).await?;
+    RECORD
+        .execute(&transaction, &[&number, &name, &sha256])
+        .await?;
     transaction.commit().await.map_err(failed)?;
     tracing::info!(number, name, "applied migration");
     Ok(())

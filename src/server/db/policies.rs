@@ -89,7 +89,10 @@ impl Database {
         if dry_run {
             return Ok(done);
         }
-        if done.iter().any(|(_, outcome)| *outcome == ApplyOutcome::Updated) {
+        if done
+            .iter()
+            .any(|(_, outcome)| *outcome == ApplyOutcome::Updated)
+        {
             bump(&transaction).await?;
         }
         commit(transaction).await?;
@@ -105,7 +108,9 @@ impl Database {
     ) -> Result<Option<(u64, ApplyOutcome)>, DbError> {
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
-        let Some(row) = SHOW.optional(&transaction, &[&name, &Some(signed(version))]).await?
+        let Some(row) = SHOW
+            .optional(&transaction, &[&name, &Some(signed(version))])
+            .await?
         else {
             return Ok(None);
         };
@@ -125,7 +130,11 @@ impl Database {
 
     /// Policies by name.
     pub async fn policies(&self) -> Result<Vec<PolicySummary>, DbError> {
-        LIST.rows(&self.client().await?, &[]).await?.iter().map(summary).collect()
+        LIST.rows(&self.client().await?, &[])
+            .await?
+            .iter()
+            .map(summary)
+            .collect()
     }
 
     /// One version, or the newest.
@@ -141,7 +150,12 @@ impl Database {
 
     /// Versions of a policy, newest first; none when it is unknown.
     pub async fn policy_versions(&self, name: &str) -> Result<Vec<VersionRow>, DbError> {
-        VERSIONS.rows(&self.client().await?, &[&name]).await?.iter().map(version_row).collect()
+        VERSIONS
+            .rows(&self.client().await?, &[&name])
+            .await?
+            .iter()
+            .map(version_row)
+            .collect()
     }
 
     /// The newest revision of what holds anywhere.
@@ -152,10 +166,17 @@ impl Database {
     /// What holds for a host; `None` when it is unknown or revoked.
     pub async fn policies_for_host(&self, id: Uuid) -> Result<Option<HostPolicies>, DbError> {
         let rows = FOR_HOST.rows(&self.client().await?, &[&id]).await?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        let mut holds = HostPolicies { revision: count(first, "revision")?, policies: Vec::new() };
+        let Some(first) = rows.first() else {
+            return Ok(None);
+        };
+        let mut holds = HostPolicies {
+            revision: count(first, "revision")?,
+            policies: Vec::new(),
+        };
         for row in &rows {
-            let Some(policy) = column::<Option<String>>(row, "policy")? else { continue };
+            let Some(policy) = column::<Option<String>>(row, "policy")? else {
+                continue;
+            };
             holds.policies.push(Assigned {
                 policy,
                 version: count(row, "version")?,
@@ -180,7 +201,8 @@ async fn apply(
     } else {
         let newest = LOCK.one(on, &[&new.name]).await?;
         let version = count(&newest, "version")?;
-        if column::<&str>(&newest, "yaml")? == new.yaml {
+        let text = SHOW.one(on, &[&new.name, &Some(signed(version))]).await?;
+        if column::<&str>(&text, "yaml")? == new.yaml {
             return Ok((version, ApplyOutcome::Unchanged));
         }
         (version + 1, ApplyOutcome::Updated)
@@ -204,7 +226,10 @@ async fn apply(
     ADVANCE.execute(on, &[&new.name, &number]).await?;
     let (what, detail) = match rollback_of {
         None => ("policy.apply", json!({ "version": version })),
-        Some(old) => ("policy.rollback", json!({ "version": version, "rollback_of": old })),
+        Some(old) => (
+            "policy.rollback",
+            json!({ "version": version, "rollback_of": old }),
+        ),
     };
     record(on, by, what, &new.name, detail).await?;
     Ok((version, outcome))

@@ -44,8 +44,7 @@ impl Database {
     ///
     /// Any of that fails; a typing error in a statement shows here.
     pub async fn open(options: &PoolOptions) -> Result<Database, DbError> {
-        let mut settings =
-            tokio_postgres::Config::from_str(&options.url).map_err(DbError::Url)?;
+        let mut settings = tokio_postgres::Config::from_str(&options.url).map_err(DbError::Url)?;
         let given = settings.get_options().unwrap_or_default().to_owned();
         settings.options(format!("{SESSION} {given}").trim());
         if settings.get_application_name().is_none() {
@@ -56,14 +55,20 @@ impl Database {
         }
         settle_mode(&mut settings, options.ca_file.is_some());
         let tls = MakeTls::new(options.ca_file.as_deref())?;
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
         let manager = Manager::from_config(settings.clone(), tls.clone(), recycling);
         let pool = Pool::builder(manager)
             .max_size(options.connections_max)
             .wait_timeout(Some(WAIT_MAX))
             .runtime(Runtime::Tokio1)
             .build()?;
-        let database = Database { pool, settings, tls };
+        let database = Database {
+            pool,
+            settings,
+            tls,
+        };
         let mut client = database.client().await?;
         check_version(&client).await?;
         migrate::migrate(&mut client).await?;
@@ -78,7 +83,9 @@ impl Database {
 
     /// Whether PostgreSQL answers.
     pub async fn is_up(&self) -> bool {
-        let Ok(client) = self.client().await else { return false };
+        let Ok(client) = self.client().await else {
+            return false;
+        };
         client.simple_query("SELECT 1").await.is_ok()
     }
 
@@ -99,8 +106,14 @@ impl Database {
         ),
         DbError,
     > {
-        let failed = |source| DbError::Query { name: "connect", source };
-        self.settings.connect(self.tls.clone()).await.map_err(failed)
+        let failed = |source| DbError::Query {
+            name: "connect",
+            source,
+        };
+        self.settings
+            .connect(self.tls.clone())
+            .await
+            .map_err(failed)
     }
 
     /// Closes all connections; calls in progress end first.
@@ -111,29 +124,43 @@ impl Database {
 
 /// Begins a transaction on `client`.
 pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, DbError> {
-    client.transaction().await.map_err(|source| DbError::Query { name: "begin", source })
+    client.transaction().await.map_err(|source| DbError::Query {
+        name: "begin",
+        source,
+    })
 }
 
 /// Ends a transaction for good.
 pub(super) async fn commit(transaction: Transaction<'_>) -> Result<(), DbError> {
-    transaction.commit().await.map_err(|source| DbError::Query { name: "commit", source })
+    transaction.commit().await.map_err(|source| DbError::Query {
+        name: "commit",
+        source,
+    })
 }
 
 async fn check_version(client: &Client) -> Result<(), DbError> {
-    let failed = |source| DbError::Query { name: "server_version", source };
+    let failed = |source| DbError::Query {
+        name: "server_version",
+        source,
+    };
     let text = "SELECT current_setting('server_version') AS shown, \
         current_setting('server_version_num')::int AS number";
     let row = client.query_one(text, &[]).await.map_err(failed)?;
     let number: i32 = query::column(&row, "number")?;
     if u32::try_from(number).unwrap_or(0) < VERSION_MIN {
-        return Err(DbError::Version { found: query::column(&row, "shown")? });
+        return Err(DbError::Version {
+            found: query::column(&row, "shown")?,
+        });
     }
     Ok(())
 }
 
 async fn prepare(client: &Client) -> Result<(), DbError> {
     for query in all_queries() {
-        let failed = |source| DbError::Query { name: query.name, source };
+        let failed = |source| DbError::Query {
+            name: query.name,
+            source,
+        };
         client.prepare_cached(query.text).await.map_err(failed)?;
     }
     Ok(())

@@ -35,7 +35,10 @@ impl Query {
         on: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<Vec<Row>, DbError> {
-        let failed = |source| DbError::Query { name: self.name, source };
+        let failed = |source| DbError::Query {
+            name: self.name,
+            source,
+        };
         let statement = on.prepare_cached(self.text).await.map_err(failed)?;
         on.query(&statement, values).await.map_err(failed)
     }
@@ -45,7 +48,10 @@ impl Query {
         on: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<Option<Row>, DbError> {
-        let failed = |source| DbError::Query { name: self.name, source };
+        let failed = |source| DbError::Query {
+            name: self.name,
+            source,
+        };
         let statement = on.prepare_cached(self.text).await.map_err(failed)?;
         on.query_opt(&statement, values).await.map_err(failed)
     }
@@ -55,7 +61,10 @@ impl Query {
         on: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<Row, DbError> {
-        let failed = |source| DbError::Query { name: self.name, source };
+        let failed = |source| DbError::Query {
+            name: self.name,
+            source,
+        };
         let statement = on.prepare_cached(self.text).await.map_err(failed)?;
         on.query_one(&statement, values).await.map_err(failed)
     }
@@ -65,7 +74,10 @@ impl Query {
         on: &impl GenericClient,
         values: Values<'_>,
     ) -> Result<u64, DbError> {
-        let failed = |source| DbError::Query { name: self.name, source };
+        let failed = |source| DbError::Query {
+            name: self.name,
+            source,
+        };
         let statement = on.prepare_cached(self.text).await.map_err(failed)?;
         on.execute(&statement, values).await.map_err(failed)
     }
@@ -73,13 +85,17 @@ impl Query {
 
 /// A column by name.
 pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, name: &'static str) -> Result<T, DbError> {
-    row.try_get(name).map_err(|source| DbError::Query { name, source })
+    row.try_get(name)
+        .map_err(|source| DbError::Query { name, source })
 }
 
 /// A column that counts something.
 pub(super) fn count(row: &Row, name: &'static str) -> Result<u64, DbError> {
     let value: i64 = column(row, name)?;
-    u64::try_from(value).map_err(|_| DbError::Value { column: name, value: value.to_string() })
+    u64::try_from(value).map_err(|_| DbError::Value {
+        column: name,
+        value: value.to_string(),
+    })
 }
 
 /// A column that counts something or is null.
@@ -88,13 +104,19 @@ pub(super) fn count_or_null(row: &Row, name: &'static str) -> Result<Option<u64>
     value
         .map(u64::try_from)
         .transpose()
-        .map_err(|_| DbError::Value { column: name, value: format!("{value:?}") })
+        .map_err(|_| DbError::Value {
+            column: name,
+            value: format!("{value:?}"),
+        })
 }
 
 /// A column whose text is a name of `T`.
 pub(super) fn named<T: std::str::FromStr>(row: &Row, name: &'static str) -> Result<T, DbError> {
     let text: &str = column(row, name)?;
-    text.parse().map_err(|_| DbError::Value { column: name, value: text.to_owned() })
+    text.parse().map_err(|_| DbError::Value {
+        column: name,
+        value: text.to_owned(),
+    })
 }
 
 /// PostgreSQL has no unsigned numbers: what is larger than its largest becomes that.

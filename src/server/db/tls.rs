@@ -36,7 +36,9 @@ impl MakeTls {
         };
         let config = crate::tls::client(&pem, None, b"postgresql")
             .map_err(|source| DbError::CaFile { path, source })?;
-        Ok(MakeTls { connector: Some(TlsConnector::from(Arc::new(config))) })
+        Ok(MakeTls {
+            connector: Some(TlsConnector::from(Arc::new(config))),
+        })
     }
 }
 
@@ -52,7 +54,11 @@ pub(super) fn settle_mode(settings: &mut Config, ca_given: bool) {
             name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
     });
-    let mode = if ca_given || !local { SslMode::Require } else { SslMode::Disable };
+    let mode = if ca_given || !local {
+        SslMode::Require
+    } else {
+        SslMode::Disable
+    };
     settings.ssl_mode(mode);
 }
 
@@ -65,7 +71,10 @@ where
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, domain: &str) -> io::Result<Connect> {
-        Ok(Connect { connector: self.connector.clone(), domain: domain.to_owned() })
+        Ok(Connect {
+            connector: self.connector.clone(),
+            domain: domain.to_owned(),
+        })
     }
 }
 
@@ -85,9 +94,9 @@ where
 
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
-            let connector = self
-                .connector
-                .ok_or_else(|| io::Error::other("no CA is known to check PostgreSQL's certificate"))?;
+            let connector = self.connector.ok_or_else(|| {
+                io::Error::other("no CA is known to check PostgreSQL's certificate")
+            })?;
             let name = ServerName::try_from(self.domain).map_err(io::Error::other)?;
             Ok(Stream(connector.connect(name, stream).await?))
         })

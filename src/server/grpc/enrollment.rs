@@ -15,7 +15,9 @@ impl EnrollmentService for Service {
         &self,
         request: Request<EnrollRequest>,
     ) -> Result<Response<EnrollResponse>, Status> {
-        let address = request.remote_addr().map_or_else(String::new, |a| a.ip().to_string());
+        let address = request
+            .remote_addr()
+            .map_or_else(String::new, |a| a.ip().to_string());
         let asked = request.into_inner();
         let asked = enroll::Request {
             token: asked.token,
@@ -49,7 +51,10 @@ impl EnrollmentService for Service {
             .authority
             .sign_host(&request.into_inner().csr_der, host.host_id, lifetime)
             .map_err(|error| refusal(&error.into()))?;
-        let renewed = state.db.renew_host(host.host_id, &signed.serial, signed.expires_at).await;
+        let renewed = state
+            .db
+            .renew_host(host.host_id, &signed.serial, signed.expires_at)
+            .await;
         if !renewed.map_err(|error| internal(&error))? {
             return Err(not_admitted());
         }
@@ -64,9 +69,9 @@ fn refusal(error: &EnrollError) -> Status {
     match error {
         EnrollError::Token => Status::unauthenticated(error.to_string()),
         EnrollError::Field { .. } => Status::invalid_argument(error.to_string()),
-        EnrollError::Authority(
-            AuthorityError::Request(_) | AuthorityError::RequestTooLong(_),
-        ) => Status::invalid_argument(error.to_string()),
+        EnrollError::Authority(AuthorityError::Request(_) | AuthorityError::RequestTooLong(_)) => {
+            Status::invalid_argument(error.to_string())
+        }
         EnrollError::Authority(_) | EnrollError::Db(_) => internal(error),
     }
 }

@@ -7,9 +7,7 @@ use super::{Service, internal};
 use crate::server::db::{HeartbeatRow, SeenAgent, stored_text, stored_time};
 use crate::server::enroll::check_labels;
 use crate::wire::proto::host_service_server::HostService;
-use crate::wire::proto::{
-    AgentSession, EnforcementMode, HeartbeatRequest, HeartbeatResponse,
-};
+use crate::wire::proto::{AgentSession, EnforcementMode, HeartbeatRequest, HeartbeatResponse};
 use crate::wire::rest::Enforcement;
 
 const TEXTS_MAX: usize = 1_000;
@@ -23,7 +21,7 @@ impl HostService for Service {
         request: Request<HeartbeatRequest>,
     ) -> Result<Response<HeartbeatResponse>, Status> {
         let host = certificate(&request)?;
-        let said = row(request.into_inner())?;
+        let said = row(request.get_ref())?;
         let kept = self.state.db.heartbeat(host.host_id, &said).await;
         if kept.map_err(|error| internal(&error))? {
             Ok(Response::new(HeartbeatResponse {}))
@@ -33,12 +31,16 @@ impl HostService for Service {
     }
 }
 
-fn row(said: HeartbeatRequest) -> Result<HeartbeatRow, Status> {
+fn row(said: &HeartbeatRequest) -> Result<HeartbeatRow, Status> {
     bound("limits", said.limits.len(), TEXTS_MAX)?;
     bound("policy_problems", said.policy_problems.len(), TEXTS_MAX)?;
     bound("counters", said.counters.len(), COUNTERS_MAX)?;
     bound("agents", said.agents.len(), AGENTS_MAX)?;
-    let labels = said.labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let labels = said
+        .labels
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     check_labels(&labels).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let enforcement = match said.mode() {
         EnforcementMode::Unspecified => Enforcement::Unknown,
@@ -54,8 +56,16 @@ fn row(said: HeartbeatRequest) -> Result<HeartbeatRow, Status> {
         limits: said.limits.iter().map(|limit| text(limit)).collect(),
         policy_revision: said.policy_revision,
         generation: said.generation,
-        policy_problems: said.policy_problems.iter().map(|problem| text(problem)).collect(),
-        counters: said.counters.iter().map(|(name, value)| (text(name), *value)).collect(),
+        policy_problems: said
+            .policy_problems
+            .iter()
+            .map(|problem| text(problem))
+            .collect(),
+        counters: said
+            .counters
+            .iter()
+            .map(|(name, value)| (text(name), *value))
+            .collect(),
         labels,
         hostname: text(&said.hostname),
         agents: said.agents.iter().map(session).collect(),

@@ -52,6 +52,10 @@ impl Service {
     pub(super) async fn admit<T>(&self, request: &Request<T>) -> Result<HostCertificate, Status> {
         let identity = certificate(request)?;
         let admitted = self.state.db.is_admitted(identity.host_id).await;
-        if admitted.map_err(|error| internal(&error))? { Ok(identity) } else { Err(not_admitted()) }
+        if admitted.map_err(|error| internal(&error))? {
+            Ok(identity)
+        } else {
+            Err(not_admitted())
+        }
     }
 }

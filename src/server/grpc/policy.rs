@@ -62,7 +62,9 @@ impl Service {
             changes.borrow_and_update();
             check_dates(host)?;
             let holds = self.state.db.policies_for_host(host.host_id).await;
-            let holds = holds.map_err(|error| internal(&error))?.ok_or_else(not_admitted)?;
+            let holds = holds
+                .map_err(|error| internal(&error))?
+                .ok_or_else(not_admitted)?;
             if sent.is_none() && held > holds.revision {
                 tracing::warn!(
                     host = %host.host_id, held, newest = holds.revision,
@@ -75,7 +77,10 @@ impl Service {
                     return Ok(());
                 }
             }
-            let left = host.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+            let left = host
+                .not_after
+                .duration_since(SystemTime::now())
+                .unwrap_or_default();
             // A second later, so that the certificate has surely ended.
             let ended = tokio::time::sleep(left + Duration::from_secs(1));
             tokio::select! {
@@ -94,5 +99,8 @@ fn message(holds: HostPolicies) -> PolicySet {
         mode: proto::Mode::from(assigned.mode).into(),
         agent_types: assigned.agent_types,
     });
-    PolicySet { revision: holds.revision, policies: policies.collect() }
+    PolicySet {
+        revision: holds.revision,
+        policies: policies.collect(),
+    }
 }

@@ -42,8 +42,11 @@ impl Batch {
         if count > BATCH_RECORDS_MAX {
             return Err(Refused::TooMany(count));
         }
-        let mut batch =
-            Batch { host_id, records: Vec::with_capacity(count), first_bytes: Vec::new() };
+        let mut batch = Batch {
+            host_id,
+            records: Vec::with_capacity(count),
+            first_bytes: Vec::new(),
+        };
         for record in request.records {
             batch.add(record)?;
         }
@@ -51,15 +54,31 @@ impl Batch {
     }
 
     fn add(&mut self, record: proto::Record) -> Result<(), Refused> {
-        let proto::Record { sequence, event: bytes, chain } = record;
-        let before = self.records.last().map_or(sequence.saturating_sub(1), |last| last.sequence);
+        let proto::Record {
+            sequence,
+            event: bytes,
+            chain,
+        } = record;
+        let before = self
+            .records
+            .last()
+            .map_or(sequence.saturating_sub(1), |last| last.sequence);
         let broken = Refused::Chain { before, sequence };
         let chain: [u8; 32] = chain.try_into().map_err(|_| broken)?;
         let event = decode_event(&bytes).unwrap_or_else(|error| alarm(unreadable(&error, &bytes)));
-        let checked = Checked { sequence, event, chain };
+        let checked = Checked {
+            sequence,
+            event,
+            chain,
+        };
         match self.records.last() {
             Some(last) => follows(last.sequence, &last.chain, &checked, &bytes)?,
-            None if sequence == 0 => return Err(Refused::Order { before: 0, found: 0 }),
+            None if sequence == 0 => {
+                return Err(Refused::Order {
+                    before: 0,
+                    found: 0,
+                });
+            }
             None => self.first_bytes = bytes,
         }
         self.records.push(checked);
@@ -85,15 +104,23 @@ impl Batch {
     /// not what the batch has under it. `end` is then as it was.
     pub fn new_after(&self, end: &mut AuditEnd) -> Result<Vec<NewEvent>, Refused> {
         let kept = end.acknowledged;
-        let first_new = self.records.iter().position(|record| record.sequence > kept);
+        let first_new = self
+            .records
+            .iter()
+            .position(|record| record.sequence > kept);
         let known = &self.records[..first_new.unwrap_or(self.records.len())];
         if let Some(last) = known.last()
             && last.sequence == kept
             && last.chain != end.chain
         {
-            return Err(Refused::Chain { before: kept - 1, sequence: kept });
+            return Err(Refused::Chain {
+                before: kept - 1,
+                sequence: kept,
+            });
         }
-        let Some(first_new) = first_new else { return Ok(Vec::new()) };
+        let Some(first_new) = first_new else {
+            return Ok(Vec::new());
+        };
         if first_new == 0 {
             follows(kept, &end.chain, &self.records[0], &self.first_bytes)?;
         }
@@ -118,15 +145,13 @@ impl Batch {
 /// Only a `lost` event may stand for records that are gone: it has the number and the chain of the
 /// last of them, and counts them all. Its own chain then cannot be checked; from it the chain goes
 /// on, and the gap is in the audit for all to see.
-fn follows(
-    before: u64,
-    chain: &[u8; 32],
-    record: &Checked,
-    bytes: &[u8],
-) -> Result<(), Refused> {
+fn follows(before: u64, chain: &[u8; 32], record: &Checked, bytes: &[u8]) -> Result<(), Refused> {
     let sequence = record.sequence;
     if sequence <= before {
-        return Err(Refused::Order { before, found: sequence });
+        return Err(Refused::Order {
+            before,
+            found: sequence,
+        });
     }
     if sequence == before + 1 && record.chain == link(chain, sequence, bytes) {
         return Ok(());
@@ -134,7 +159,10 @@ fn follows(
     match record.event.body {
         Body::Lost { count, .. } if count >= sequence - before => Ok(()),
         _ if sequence == before + 1 => Err(Refused::Chain { before, sequence }),
-        _ => Err(Refused::Missing { acknowledged: before, found: sequence }),
+        _ => Err(Refused::Missing {
+            acknowledged: before,
+            found: sequence,
+        }),
     }
 }
 
@@ -148,7 +176,9 @@ pub(super) fn link(before: &[u8; 32], sequence: u64, event: &[u8]) -> [u8; 32] {
 }
 
 fn alarm(message: String) -> Event {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Event {
         time_ns: i64::try_from(now.as_nanos()).unwrap_or(i64::MAX),
         boot_ns: 0,

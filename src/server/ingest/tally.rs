@@ -12,7 +12,9 @@ use crate::server::db::{NewEvent, TalliedAgent, stored_text, stored_time};
 pub(super) fn tally(events: &[NewEvent]) -> Vec<TalliedAgent> {
     let mut sessions: BTreeMap<(Uuid, &str), TalliedAgent> = BTreeMap::new();
     for new in events {
-        let Some(agent) = &new.event.agent else { continue };
+        let Some(agent) = &new.event.agent else {
+            continue;
+        };
         let session = sessions
             .entry((new.host_id, agent.id.as_str()))
             .or_insert_with(|| first_seen(new.host_id, &agent.id, &new.event));
@@ -25,8 +27,9 @@ pub(super) fn tally(events: &[NewEvent]) -> Vec<TalliedAgent> {
 fn first_seen(host_id: Uuid, id: &str, event: &Event) -> TalliedAgent {
     // The oldest known ancestor is the nearest to the root of a session whose start is unknown.
     let root = event.process.lineage.last();
-    let (root_pid, exe) =
-        root.map_or((event.process.pid, &event.process.exe), |root| (root.pid, &root.exe));
+    let (root_pid, exe) = root.map_or((event.process.pid, &event.process.exe), |root| {
+        (root.pid, &root.exe)
+    });
     TalliedAgent {
         host_id,
         id: stored_text(id).into_owned(),

@@ -40,7 +40,10 @@ impl Writer {
     /// Nothing of the batch is kept; see [`Refused`].
     pub async fn write(&self, batch: Batch) -> Answer {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { batch, answer }).await.map_err(|_| Refused::Unavailable)?;
+        self.jobs
+            .send(Job { batch, answer })
+            .await
+            .map_err(|_| Refused::Unavailable)?;
         answered.await.unwrap_or(Err(Refused::Unavailable))
     }
 }
@@ -48,7 +51,11 @@ impl Writer {
 /// Starts the writer of a server.
 pub fn start(db: Database, metrics: Arc<Metrics>) -> (Writer, JoinHandle<()>) {
     let (jobs, waiting) = mpsc::channel(WAITING_MAX);
-    let task = Task { db, metrics, partitions: HashSet::new() };
+    let task = Task {
+        db,
+        metrics,
+        partitions: HashSet::new(),
+    };
     (Writer { jobs }, tokio::spawn(task.run(waiting)))
 }
 
@@ -122,8 +129,12 @@ impl Task {
         let mut hosts: Vec<Uuid> = batches.iter().map(|batch| batch.host_id).collect();
         hosts.sort();
         hosts.dedup();
-        let mut ends: BTreeMap<Uuid, AuditEnd> =
-            ingest.lock(&hosts).await?.into_iter().map(|end| (end.host_id, end)).collect();
+        let mut ends: BTreeMap<Uuid, AuditEnd> = ingest
+            .lock(&hosts)
+            .await?
+            .into_iter()
+            .map(|end| (end.host_id, end))
+            .collect();
         let mut events: Vec<NewEvent> = Vec::new();
         let mut answers = Vec::with_capacity(batches.len());
         for batch in batches {
@@ -136,7 +147,8 @@ impl Task {
             ingest.commit(&events, &sessions, &ends).await?;
         }
         self.metrics.ingested(batches.len(), received, events.len());
-        self.metrics.refused(answers.iter().filter(|answer| answer.is_err()).count());
+        self.metrics
+            .refused(answers.iter().filter(|answer| answer.is_err()).count());
         Ok(answers)
     }
 
@@ -150,11 +162,7 @@ impl Task {
     }
 }
 
-fn take(
-    batch: &Batch,
-    ends: &mut BTreeMap<Uuid, AuditEnd>,
-    events: &mut Vec<NewEvent>,
-) -> Answer {
+fn take(batch: &Batch, ends: &mut BTreeMap<Uuid, AuditEnd>, events: &mut Vec<NewEvent>) -> Answer {
     let end = ends.get_mut(&batch.host_id).filter(|end| end.admitted);
     let end = end.ok_or(Refused::NotAdmitted)?;
     events.extend(batch.new_after(end)?);

@@ -25,18 +25,27 @@ impl Account {
     /// This user, or for root the owner of the data, or the first of `USERS` that exists.
     pub(super) fn choose(data: &Path) -> Result<Account, PostgresError> {
         if !is_root() {
-            return Ok(Account { name: "this user".to_owned(), ids: None });
+            return Ok(Account {
+                name: "this user".to_owned(),
+                ids: None,
+            });
         }
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let owner = fs::metadata(data).ok().filter(|found| found.uid() != 0);
         if let Some(owner) = owner {
             let ids = (owner.uid(), owner.gid());
-            return Ok(Account { name: format!("with id {}", ids.0), ids: Some(ids) });
+            return Ok(Account {
+                name: format!("with id {}", ids.0),
+                ids: Some(ids),
+            });
         }
         USERS
             .iter()
             .find_map(|name| Some((name, find(&users, name)?)))
-            .map(|(name, ids)| Account { name: format!("`{name}`"), ids: Some(ids) })
+            .map(|(name, ids)| Account {
+                name: format!("`{name}`"),
+                ids: Some(ids),
+            })
             .ok_or(PostgresError::NoAccount)
     }
 
@@ -44,7 +53,10 @@ impl Account {
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         // The folder this process was started in may be closed to that user.
-        command.current_dir("/").env_remove("PGDATA").env("LC_ALL", "C");
+        command
+            .current_dir("/")
+            .env_remove("PGDATA")
+            .env("LC_ALL", "C");
         if let Some((uid, gid)) = self.ids {
             command.uid(uid).gid(gid);
         }
@@ -62,10 +74,14 @@ impl Account {
     /// Checks that this user can get to `folder`, which only root could otherwise tell late and
     /// unclearly.
     pub(super) fn reaches(&self, folder: &Path) -> Result<(), PostgresError> {
-        let Some((uid, gid)) = self.ids else { return Ok(()) };
+        let Some((uid, gid)) = self.ids else {
+            return Ok(());
+        };
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         for part in folder.ancestors() {
-            let Ok(found) = fs::metadata(part) else { continue };
+            let Ok(found) = fs::metadata(part) else {
+                continue;
+            };
             let bit = match (found.uid() == uid, found.gid() == gid) {
                 (true, _) => SEARCH_OWNER,
                 (false, true) => SEARCH_GROUP,
@@ -73,7 +89,10 @@ impl Account {
             };
             if found.mode() & bit == 0 {
                 let folder = part.to_owned();
-                return Err(PostgresError::Unreachable { user: self.name.clone(), folder });
+                return Err(PostgresError::Unreachable {
+                    user: self.name.clone(),
+                    folder,
+                });
             }
         }
         Ok(())
@@ -88,7 +107,16 @@ fn is_root() -> bool {
 pub(super) fn find(users: &str, name: &str) -> Option<(u32, u32)> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');
-        let (found, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-        if found == name { Some((uid.parse().ok()?, gid.parse().ok()?)) } else { None }
+        let (found, _, uid, gid) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
+        if found == name {
+            Some((uid.parse().ok()?, gid.parse().ok()?))
+        } else {
+            None
+        }
     })
 }

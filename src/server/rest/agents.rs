@@ -25,7 +25,9 @@ async fn all(call: &Call) -> Result<AgentList, Failure> {
         live: query.live,
         limit: limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?,
     };
-    Ok(AgentList { agents: call.state.db.agents(&filter).await? })
+    Ok(AgentList {
+        agents: call.state.db.agents(&filter).await?,
+    })
 }
 
 pub(super) async fn show(id: String, call: Call) -> Response {
@@ -34,7 +36,11 @@ pub(super) async fn show(id: String, call: Call) -> Response {
 
 async fn one(id: &str, call: &Call) -> Result<Agent, Failure> {
     call.allow(Role::Viewer)?;
-    let filter = AgentFilter { id: Some(id.to_owned()), limit: 1, ..AgentFilter::default() };
+    let filter = AgentFilter {
+        id: Some(id.to_owned()),
+        limit: 1,
+        ..AgentFilter::default()
+    };
     let found = call.state.db.agents(&filter).await?.pop();
     found.ok_or_else(|| Failure::not_found("agent session", id))
 }

@@ -44,10 +44,16 @@ async fn put(name: &str, call: &Call) -> Result<AssignAnswer, Failure> {
         )
         .await?;
     let hosts: Vec<Host> = call.state.db.hosts(None, None).await?;
-    let bound: Vec<Host> =
-        hosts.into_iter().filter(|host| publish::holds(&assignment, host)).collect();
+    let bound: Vec<Host> = hosts
+        .into_iter()
+        .filter(|host| publish::holds(&assignment, host))
+        .collect();
     let limits = publish::limits_of(&text, &bound);
-    Ok(AssignAnswer { assignment, hosts: bound.len() as u64, limits })
+    Ok(AssignAnswer {
+        assignment,
+        hosts: bound.len() as u64,
+        limits,
+    })
 }
 
 fn check(asked: &AssignRequest) -> Result<(), Failure> {
@@ -59,10 +65,16 @@ fn check(asked: &AssignRequest) -> Result<(), Failure> {
         Target::Label { key, value } => [key.as_str(), value.as_str()],
         _ => ["label", ""],
     };
-    let texts = asked.agent_types.iter().map(String::as_str).chain([label[0]]);
+    let texts = asked
+        .agent_types
+        .iter()
+        .map(String::as_str)
+        .chain([label[0]]);
     for text in texts {
         if text.is_empty() {
-            return Err(Failure::bad_request("agent_types and label keys cannot be empty"));
+            return Err(Failure::bad_request(
+                "agent_types and label keys cannot be empty",
+            ));
         }
     }
     let texts = asked.agent_types.iter().map(String::as_str).chain(label);

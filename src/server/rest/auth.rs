@@ -38,7 +38,11 @@ impl Caller {
             Some(hash) => state.db.authenticate(&hash).await?,
             None => None,
         };
-        Ok(Caller { address, token_sha256, principal })
+        Ok(Caller {
+            address,
+            token_sha256,
+            principal,
+        })
     }
 
     /// Whether a valid token came along.
@@ -48,7 +52,9 @@ impl Caller {
 
     /// Whether the token of an open stream is still valid.
     pub(super) async fn is_still_valid(&self, state: &State) -> Result<bool, DbError> {
-        let Some(hash) = self.token_sha256 else { return Ok(false) };
+        let Some(hash) = self.token_sha256 else {
+            return Ok(false);
+        };
         Ok(state.db.authenticate(&hash).await?.is_some())
     }
 }
@@ -92,7 +98,10 @@ impl Call {
     /// See [`Call::allow`].
     pub(super) fn allow_change(&self, least: Role) -> Result<By, Failure> {
         let principal = self.allow(least)?;
-        Ok(By { who: principal.name.clone(), address: self.caller.address.ip().to_string() })
+        Ok(By {
+            who: principal.name.clone(),
+            address: self.caller.address.ip().to_string(),
+        })
     }
 
     /// The query string as `T`.
@@ -112,7 +121,11 @@ impl Call {
     /// 400: not JSON, an unknown field or a value that is not one.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         // An empty body is an empty object, for requests in which every field has a default.
-        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        let body: &[u8] = if self.body.is_empty() {
+            b"{}"
+        } else {
+            &self.body
+        };
         serde_json::from_slice(body)
             .map_err(|error| Failure::bad_request(format!("the body is not valid: {error}")))
     }
@@ -182,6 +195,8 @@ pub(super) fn limit(asked: Option<u32>, default: u32, most: u32) -> Result<u32, 
     if (1..=most).contains(&limit) {
         Ok(limit)
     } else {
-        Err(Failure::bad_request(format!("limit is {limit}: it must be 1 to {most}")))
+        Err(Failure::bad_request(format!(
+            "limit is {limit}: it must be 1 to {most}"
+        )))
     }
 }

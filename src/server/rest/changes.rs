@@ -18,5 +18,7 @@ async fn read(call: &Call) -> Result<ChangeList, Failure> {
     call.allow(Role::Admin)?;
     let query: ChangeQuery = call.query()?;
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
-    Ok(ChangeList { changes: call.state.db.changes(query.before, limit).await? })
+    Ok(ChangeList {
+        changes: call.state.db.changes(query.before, limit).await?,
+    })
 }

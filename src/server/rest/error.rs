@@ -23,7 +23,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Failure {
-        Failure { status, detail: detail.into(), problems: Vec::new() }
+        Failure {
+            status,
+            detail: detail.into(),
+            problems: Vec::new(),
+        }
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Failure {
@@ -31,7 +35,10 @@ impl Failure {
     }
 
     pub(super) fn not_found(what: &str, name: &str) -> Failure {
-        Failure::new(StatusCode::NOT_FOUND, format!("there is no {what} `{name}`"))
+        Failure::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no {what} `{name}`"),
+        )
     }
 
     pub(super) fn conflict(detail: impl Into<String>) -> Failure {
@@ -40,8 +47,15 @@ impl Failure {
 
     fn policy(problems: Vec<Problem>) -> Failure {
         let errors = problems.iter().filter(|problem| !problem.warning).count();
-        let detail = format!("the policy has {errors} problem{}", if errors == 1 { "" } else { "s" });
-        Failure { status: StatusCode::BAD_REQUEST, detail, problems }
+        let detail = format!(
+            "the policy has {errors} problem{}",
+            if errors == 1 { "" } else { "s" }
+        );
+        Failure {
+            status: StatusCode::BAD_REQUEST,
+            detail,
+            problems,
+        }
     }
 }
 
@@ -52,14 +66,20 @@ impl From<DbError> for Failure {
             let detail = "the database does not answer; try again";
             return Failure::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         }
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the server failed; its log says why",
+        )
     }
 }
 
 impl From<TlsError> for Failure {
     fn from(error: TlsError) -> Failure {
         tracing::error!(error = %chain(&error), "a request failed");
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the server failed; its log says why",
+        )
     }
 }
 
@@ -74,11 +94,18 @@ impl From<PublishError> for Failure {
 
 impl Reply for Failure {
     fn into_response(self) -> Response {
-        let kind =
-            if self.problems.is_empty() { "about:blank" } else { "urn:tyr:problem:policy" };
+        let kind = if self.problems.is_empty() {
+            "about:blank"
+        } else {
+            "urn:tyr:problem:policy"
+        };
         let refusal = Refusal {
             kind: kind.to_owned(),
-            title: self.status.canonical_reason().unwrap_or("Refused").to_owned(),
+            title: self
+                .status
+                .canonical_reason()
+                .unwrap_or("Refused")
+                .to_owned(),
             status: self.status.as_u16(),
             detail: self.detail,
             problems: self.problems,

@@ -11,8 +11,14 @@ use crate::wire::rest::{EventPage, EventQuery, Role};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 1_000;
-const KINDS: [&str; 6] =
-    ["operation", "agent_started", "agent_ended", "lost", "policy_applied", "alarm"];
+const KINDS: [&str; 6] = [
+    "operation",
+    "agent_started",
+    "agent_ended",
+    "lost",
+    "policy_applied",
+    "alarm",
+];
 
 pub(super) async fn page(call: Call) -> Response {
     answer(search(&call).await)
@@ -22,7 +28,9 @@ async fn search(call: &Call) -> Result<EventPage, Failure> {
     call.allow(Role::Viewer)?;
     let query: EventQuery = call.query()?;
     if query.after.is_some() {
-        return Err(Failure::bad_request("after is for /api/v1/events/stream: use cursor here"));
+        return Err(Failure::bad_request(
+            "after is for /api/v1/events/stream: use cursor here",
+        ));
     }
     let limit = limit(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let start = query.cursor.as_deref().map(read_cursor).transpose()?;

@@ -12,7 +12,9 @@ pub(super) async fn list(call: Call) -> Response {
 
 async fn all(call: &Call) -> Result<HostList, Failure> {
     call.allow(Role::Viewer)?;
-    Ok(HostList { hosts: call.state.db.hosts(None, None).await? })
+    Ok(HostList {
+        hosts: call.state.db.hosts(None, None).await?,
+    })
 }
 
 pub(super) async fn show(name: String, call: Call) -> Response {

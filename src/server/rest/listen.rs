@@ -82,9 +82,11 @@ where
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX).max_buf_size(HEAD_BYTES_MAX);
-    let mut http =
-        std::pin::pin!(builder.serve_connection(TokioIo::new(connection), answering));
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(connection), answering));
     // How a connection ends is the client's affair.
     tokio::select! {
         _ = &mut http => {}
@@ -112,7 +114,11 @@ async fn prepare(
     let (mut head, body) = request.into_parts();
     let caller = Caller::of(state, &head.headers, address).await?;
     let is_policy = head.uri.path().trim_end_matches('/') == POLICY_PATH;
-    let most = if is_policy && caller.is_known() { POLICY_BYTES_MAX } else { BODY_BYTES_MAX };
+    let most = if is_policy && caller.is_known() {
+        POLICY_BYTES_MAX
+    } else {
+        BODY_BYTES_MAX
+    };
     let reading = tokio::time::timeout(BODY_MAX, Limited::new(body, most).collect()).await;
     let reading = reading.map_err(|_| {
         let detail = "the body did not come in time";

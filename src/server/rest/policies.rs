@@ -35,7 +35,9 @@ pub(super) async fn list(call: Call) -> Response {
 
 async fn all(call: &Call) -> Result<PolicyList, Failure> {
     call.allow(Role::Viewer)?;
-    Ok(PolicyList { policies: call.state.db.policies().await? })
+    Ok(PolicyList {
+        policies: call.state.db.policies().await?,
+    })
 }
 
 pub(super) async fn show(name: String, call: Call) -> Response {
@@ -75,7 +77,10 @@ pub(super) async fn version_of(
     Err(match (newest, version) {
         (Some(newest), Some(version)) => Failure::new(
             StatusCode::NOT_FOUND,
-            format!("policy `{name}` has no version {version}: its newest is {}", newest.version),
+            format!(
+                "policy `{name}` has no version {version}: its newest is {}",
+                newest.version
+            ),
         ),
         _ => Failure::not_found("policy", name),
     })
@@ -102,7 +107,10 @@ async fn history(name: String, call: &Call) -> Result<PolicyVersionList, Failure
     if rows.is_empty() {
         return Err(Failure::not_found("policy", &name));
     }
-    Ok(PolicyVersionList { name, versions: rows.iter().map(about).collect() })
+    Ok(PolicyVersionList {
+        name,
+        versions: rows.iter().map(about).collect(),
+    })
 }
 
 pub(super) async fn diff(name: String, call: Call) -> Response {
@@ -121,11 +129,23 @@ async fn compare(name: String, call: &Call) -> Result<PolicyDiff, Failure> {
     let unified = TextDiff::from_lines(&old, &new.yaml)
         .unified_diff()
         .context_radius(CONTEXT_LINES)
-        .header(&format!("{name} version {from}"), &format!("{name} version {}", new.version))
+        .header(
+            &format!("{name} version {from}"),
+            &format!("{name} version {}", new.version),
+        )
         .to_string();
     // Headers alone would look like a change.
-    let unified = if old == new.yaml { String::new() } else { unified };
-    Ok(PolicyDiff { name, from, to: new.version, unified })
+    let unified = if old == new.yaml {
+        String::new()
+    } else {
+        unified
+    };
+    Ok(PolicyDiff {
+        name,
+        from,
+        to: new.version,
+        unified,
+    })
 }
 
 pub(super) async fn rollback(name: String, call: Call) -> Response {

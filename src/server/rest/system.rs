@@ -17,17 +17,27 @@ pub(super) async fn health(call: Call) -> Response {
         server_name: call.state.config.all_names().swap_remove(0),
         database,
     };
-    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if database {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     warp::reply::with_status(warp::reply::json(&health), status).into_response()
 }
 
 pub(super) async fn metrics(call: Call) -> Response {
     let fleet = call.state.db.fleet().await.ok();
-    text(call.state.metrics.text(fleet.as_ref()), "text/plain; version=0.0.4; charset=utf-8")
+    text(
+        call.state.metrics.text(fleet.as_ref()),
+        "text/plain; version=0.0.4; charset=utf-8",
+    )
 }
 
 pub(super) async fn ca(call: Call) -> Response {
-    text(call.state.authority.pem().to_owned(), "application/x-pem-file")
+    text(
+        call.state.authority.pem().to_owned(),
+        "application/x-pem-file",
+    )
 }
 
 pub(super) async fn whoami(call: Call) -> Response {
@@ -37,11 +47,17 @@ pub(super) async fn whoami(call: Call) -> Response {
 fn found(call: &Call) -> Result<WhoAmI, Failure> {
     let principal = call.allow(Role::Viewer)?.clone();
     let (name, role, expires_at) = (principal.name, principal.role, principal.expires_at);
-    Ok(WhoAmI { name, role, expires_at })
+    Ok(WhoAmI {
+        name,
+        role,
+        expires_at,
+    })
 }
 
 fn text(text: String, kind: &'static str) -> Response {
     let mut response = text.into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

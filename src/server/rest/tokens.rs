@@ -34,7 +34,10 @@ async fn new_enrollment(call: &Call) -> Result<EnrollmentTokenSecret, Failure> {
     let about = db
         .create_enrollment_token(&by, &token.sha256, &asked.description, uses, seconds)
         .await?;
-    Ok(EnrollmentTokenSecret { token: token.shown, about })
+    Ok(EnrollmentTokenSecret {
+        token: token.shown,
+        about,
+    })
 }
 
 pub(super) async fn list_enrollment(call: Call) -> Response {
@@ -43,7 +46,9 @@ pub(super) async fn list_enrollment(call: Call) -> Response {
 
 async fn all_enrollment(call: &Call) -> Result<EnrollmentTokenList, Failure> {
     call.allow(Role::Operator)?;
-    Ok(EnrollmentTokenList { tokens: call.state.db.enrollment_tokens().await? })
+    Ok(EnrollmentTokenList {
+        tokens: call.state.db.enrollment_tokens().await?,
+    })
 }
 
 pub(super) async fn revoke_enrollment(text: String, call: Call) -> Response {
@@ -75,7 +80,13 @@ async fn new_api(call: &Call) -> Result<ApiTokenSecret, Failure> {
     let made = call
         .state
         .db
-        .create_api_token(&by, &token.sha256, &asked.name, asked.role, asked.expires_in_s)
+        .create_api_token(
+            &by,
+            &token.sha256,
+            &asked.name,
+            asked.role,
+            asked.expires_in_s,
+        )
         .await;
     let about = made.map_err(|error| {
         if error.violates("api_tokens_name") {
@@ -84,7 +95,10 @@ async fn new_api(call: &Call) -> Result<ApiTokenSecret, Failure> {
         }
         error.into()
     })?;
-    Ok(ApiTokenSecret { token: token.shown, about })
+    Ok(ApiTokenSecret {
+        token: token.shown,
+        about,
+    })
 }
 
 pub(super) async fn list_api(call: Call) -> Response {
@@ -93,7 +107,9 @@ pub(super) async fn list_api(call: Call) -> Response {
 
 async fn all_api(call: &Call) -> Result<ApiTokenList, Failure> {
     call.allow(Role::Admin)?;
-    Ok(ApiTokenList { tokens: call.state.db.api_tokens().await? })
+    Ok(ApiTokenList {
+        tokens: call.state.db.api_tokens().await?,
+    })
 }
 
 pub(super) async fn revoke_api(text: String, call: Call) -> Response {
@@ -102,7 +118,12 @@ pub(super) async fn revoke_api(text: String, call: Call) -> Response {
 
 async fn end_api(text: &str, call: &Call) -> Result<(), Failure> {
     let by = call.allow_change(Role::Admin)?;
-    if call.state.db.revoke_api_token(&by, id("API token", text)?).await? {
+    if call
+        .state
+        .db
+        .revoke_api_token(&by, id("API token", text)?)
+        .await?
+    {
         Ok(())
     } else {
         Err(Failure::not_found("API token", text))
@@ -120,7 +141,9 @@ fn text(field: &str, text: &str, min: usize) -> Result<(), Failure> {
 
 fn range(field: &str, value: u64, most: u64) -> Result<(), Failure> {
     if !(1..=most).contains(&value) {
-        return Err(Failure::bad_request(format!("{field} is {value}: it must be 1 to {most}")));
+        return Err(Failure::bad_request(format!(
+            "{field} is {value}: it must be 1 to {most}"
+        )));
     }
     Ok(())
 }

@@ -9,27 +9,43 @@ use crate::wire::proto;
 
 fn process() -> impl Strategy<Value = Process> {
     let numbers = (any::<u32>(), any::<u32>(), any::<u64>(), any::<u32>());
-    let texts = (any::<String>(), any::<String>(), any::<String>(), any::<String>());
+    let texts = (
+        any::<String>(),
+        any::<String>(),
+        any::<String>(),
+        any::<String>(),
+    );
     let ancestors = prop::collection::vec(
         (any::<u32>(), any::<String>()).prop_map(|(pid, exe)| Ancestor { pid, exe }),
         0..4,
     );
-    (numbers, texts, prop::collection::vec(any::<String>(), 0..4), ancestors).prop_map(
-        |((pid, parent_pid, start_boot_ns, uid), (user, exe, comm, container), args, lineage)| {
-            Process {
-                pid,
-                parent_pid,
-                start_boot_ns,
-                uid,
-                user,
-                exe,
-                comm,
-                args,
-                container,
-                lineage,
-            }
-        },
+    (
+        numbers,
+        texts,
+        prop::collection::vec(any::<String>(), 0..4),
+        ancestors,
     )
+        .prop_map(
+            |(
+                (pid, parent_pid, start_boot_ns, uid),
+                (user, exe, comm, container),
+                args,
+                lineage,
+            )| {
+                Process {
+                    pid,
+                    parent_pid,
+                    start_boot_ns,
+                    uid,
+                    user,
+                    exe,
+                    comm,
+                    args,
+                    container,
+                    lineage,
+                }
+            },
+        )
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -45,7 +61,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         any::<bool>(),
         1..u64::MAX,
     );
-    let who = (any::<Option<String>>(), any::<Option<u64>>(), any::<Option<String>>());
+    let who = (
+        any::<Option<String>>(),
+        any::<Option<u64>>(),
+        any::<Option<String>>(),
+    );
     (what, who, any::<String>(), any::<String>()).prop_map(
         |((action, verdict, severity, enforced, count), who, resource, reason)| Operation {
             action,
@@ -70,7 +90,11 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body::AgentEnded),
         (any::<String>(), any::<u64>()).prop_map(|(cause, count)| Body::Lost { cause, count }),
         (any::<u32>(), texts(), texts()).prop_map(|(generation, policies, limits)| {
-            Body::PolicyApplied { generation, policies, limits }
+            Body::PolicyApplied {
+                generation,
+                policies,
+                limits,
+            }
         }),
         any::<String>().prop_map(|message| Body::Alarm { message }),
     ]
@@ -81,7 +105,13 @@ fn event() -> impl Strategy<Value = Event> {
         (any::<String>(), any::<String>()).prop_map(|(id, agent_type)| AgentRef { id, agent_type }),
     );
     (any::<i64>(), any::<u64>(), process(), agent, body()).prop_map(
-        |(time_ns, boot_ns, process, agent, body)| Event { time_ns, boot_ns, process, agent, body },
+        |(time_ns, boot_ns, process, agent, body)| Event {
+            time_ns,
+            boot_ns,
+            process,
+            agent,
+            body,
+        },
     )
 }
 
@@ -133,13 +163,19 @@ fn what_the_model_cannot_hold_is_refused_by_name() {
     assert!(refusal(|_, o| o.severity = 5).contains("operation.severity"));
     assert!(refusal(|_, o| o.count = 0).contains("operation.count"));
     assert!(refusal(|e, _| e.process = None).contains("process"));
-    assert!(matches!(decode_event(&[]), Err(ConvertError::Missing("process"))));
+    assert!(matches!(
+        decode_event(&[]),
+        Err(ConvertError::Missing("process"))
+    ));
 }
 
 #[test]
 fn modes_come_back() {
     for mode in [Mode::Enforce, Mode::Monitor] {
-        assert_eq!(Mode::try_from(proto::Mode::from(mode)).expect("own conversion"), mode);
+        assert_eq!(
+            Mode::try_from(proto::Mode::from(mode)).expect("own conversion"),
+            mode
+        );
     }
     assert!(Mode::try_from(proto::Mode::Unspecified).is_err());
 }

@@ -14,9 +14,18 @@ impl TryFrom<proto::Event> for Event {
         Ok(Event {
             time_ns: event.time_ns,
             boot_ns: event.boot_ns,
-            process: event.process.ok_or(ConvertError::Missing("process"))?.into(),
-            agent: event.agent.map(|a| AgentRef { id: a.id, agent_type: a.agent_type }),
-            body: event.body.ok_or(ConvertError::Missing("body"))?.try_into()?,
+            process: event
+                .process
+                .ok_or(ConvertError::Missing("process"))?
+                .into(),
+            agent: event.agent.map(|a| AgentRef {
+                id: a.id,
+                agent_type: a.agent_type,
+            }),
+            body: event
+                .body
+                .ok_or(ConvertError::Missing("body"))?
+                .try_into()?,
         })
     }
 }
@@ -34,7 +43,12 @@ impl From<proto::Process> for Process {
             comm: process.comm,
             args: process.args,
             container: process.container,
-            lineage: ancestors.map(|a| Ancestor { pid: a.pid, exe: a.exe }).collect(),
+            lineage: ancestors
+                .map(|a| Ancestor {
+                    pid: a.pid,
+                    exe: a.exe,
+                })
+                .collect(),
         }
     }
 }
@@ -46,9 +60,14 @@ impl TryFrom<proto::event::Body> for Body {
         use proto::event::Body as Message;
         Ok(match body {
             Message::Operation(operation) => Body::Operation(operation.try_into()?),
-            Message::AgentStarted(m) => Body::AgentStarted { evidence: m.evidence },
+            Message::AgentStarted(m) => Body::AgentStarted {
+                evidence: m.evidence,
+            },
             Message::AgentEnded(_) => Body::AgentEnded,
-            Message::Lost(m) => Body::Lost { cause: m.cause, count: m.count },
+            Message::Lost(m) => Body::Lost {
+                cause: m.cause,
+                count: m.count,
+            },
             Message::PolicyApplied(m) => Body::PolicyApplied {
                 generation: m.generation,
                 policies: m.policies,
@@ -89,9 +108,10 @@ pub fn action(value: i32) -> Result<Action, ConvertError> {
         Ok(proto::Action::Exec) => Ok(Action::Exec),
         Ok(proto::Action::NetConnect) => Ok(Action::NetConnect),
         Ok(proto::Action::TlsConnect) => Ok(Action::TlsConnect),
-        Ok(proto::Action::Unspecified) | Err(_) => {
-            Err(ConvertError::Unknown { field: "operation.action", value })
-        }
+        Ok(proto::Action::Unspecified) | Err(_) => Err(ConvertError::Unknown {
+            field: "operation.action",
+            value,
+        }),
     }
 }
 
@@ -101,9 +121,10 @@ pub fn verdict(value: i32) -> Result<Verdict, ConvertError> {
         Ok(proto::Verdict::Allow) => Ok(Verdict::Allow),
         Ok(proto::Verdict::Alert) => Ok(Verdict::Alert),
         Ok(proto::Verdict::Deny) => Ok(Verdict::Deny),
-        Ok(proto::Verdict::Unspecified) | Err(_) => {
-            Err(ConvertError::Unknown { field: "operation.verdict", value })
-        }
+        Ok(proto::Verdict::Unspecified) | Err(_) => Err(ConvertError::Unknown {
+            field: "operation.verdict",
+            value,
+        }),
     }
 }
 
@@ -114,9 +135,10 @@ pub fn severity(value: i32) -> Result<Severity, ConvertError> {
         Ok(proto::Severity::Medium) => Ok(Severity::Medium),
         Ok(proto::Severity::High) => Ok(Severity::High),
         Ok(proto::Severity::Critical) => Ok(Severity::Critical),
-        Ok(proto::Severity::Unspecified) | Err(_) => {
-            Err(ConvertError::Unknown { field: "operation.severity", value })
-        }
+        Ok(proto::Severity::Unspecified) | Err(_) => Err(ConvertError::Unknown {
+            field: "operation.severity",
+            value,
+        }),
     }
 }
 
@@ -127,7 +149,10 @@ impl TryFrom<proto::Mode> for Mode {
         match mode {
             proto::Mode::Enforce => Ok(Mode::Enforce),
             proto::Mode::Monitor => Ok(Mode::Monitor),
-            proto::Mode::Unspecified => Err(ConvertError::Unknown { field: "mode", value: 0 }),
+            proto::Mode::Unspecified => Err(ConvertError::Unknown {
+                field: "mode",
+                value: 0,
+            }),
         }
     }
 }

@@ -34,7 +34,10 @@ impl From<&Process> for proto::Process {
             args: process.args.clone(),
             container: process.container.clone(),
             lineage: ancestors
-                .map(|a| proto::Ancestor { pid: a.pid, exe: a.exe.clone() })
+                .map(|a| proto::Ancestor {
+                    pid: a.pid,
+                    exe: a.exe.clone(),
+                })
                 .collect(),
         }
     }
@@ -45,21 +48,26 @@ impl From<&Body> for proto::event::Body {
         use proto::event::Body as Message;
         match body {
             Body::Operation(operation) => Message::Operation(operation.into()),
-            Body::AgentStarted { evidence } => {
-                Message::AgentStarted(proto::AgentStarted { evidence: evidence.clone() })
-            }
+            Body::AgentStarted { evidence } => Message::AgentStarted(proto::AgentStarted {
+                evidence: evidence.clone(),
+            }),
             Body::AgentEnded => Message::AgentEnded(proto::AgentEnded {}),
-            Body::Lost { cause, count } => {
-                Message::Lost(proto::Lost { cause: cause.clone(), count: *count })
-            }
-            Body::PolicyApplied { generation, policies, limits } => {
-                Message::PolicyApplied(proto::PolicyApplied {
-                    generation: *generation,
-                    policies: policies.clone(),
-                    limits: limits.clone(),
-                })
-            }
-            Body::Alarm { message } => Message::Alarm(proto::Alarm { message: message.clone() }),
+            Body::Lost { cause, count } => Message::Lost(proto::Lost {
+                cause: cause.clone(),
+                count: *count,
+            }),
+            Body::PolicyApplied {
+                generation,
+                policies,
+                limits,
+            } => Message::PolicyApplied(proto::PolicyApplied {
+                generation: *generation,
+                policies: policies.clone(),
+                limits: limits.clone(),
+            }),
+            Body::Alarm { message } => Message::Alarm(proto::Alarm {
+                message: message.clone(),
+            }),
         }
     }
 }

@@ -1,0 +1,9 @@
+//! The server as hosts and people meet it: real PostgreSQL, real TLS.
+
+mod audit;
+mod enrollment;
+mod export;
+mod policies;
+mod rest;
+mod schema;
+mod startup;
