@@ -20,12 +20,11 @@ pub mod symlink;
 mod tree;
 
 pub mod evaluate;
+pub mod compile;
 pub mod fact;
 pub mod moment;
 pub mod principal;
 pub mod signatures;
-
-pub mod compile;
 
 pub mod answer;
 pub mod check;
