@@ -10,19 +10,20 @@ import platform
 import tempfile
 
 from session import CREDENTIALS, KEY, Session, home, prepare_home
-from stack import ROOT, Checks, Stack, say
+from stack import ROOT, Checks, Stack, items, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 REFERENCE = ROOT / "packaging/policies/production-ai-agents.yaml"
 SECOND = HERE / "second-policy.yaml"
 
 
-def show_audit(stack, rules):
-    """The lines that an operator reads, denials first."""
-    lines = stack.must("audit", "tail", "--verdict", "deny").splitlines()
-    shown = [line for line in lines if any(rule in line for rule in rules)]
-    for line in shown[-12:]:
-        say(f"    {line}")
+def show_audit(stack, what):
+    """What an operator sees of the denials of these (rule, resource) pairs."""
+    say("  tyr audit tail --verdict deny")
+    lines = stack.must("audit", "tail", "--verdict", "deny", "-n", "200").splitlines()
+    for rule, resource in what:
+        found = [line for line in lines if f"rule={rule} " in line and f"{resource} " in line]
+        say(f"    {found[-1]}" if found else f"    nothing of {rule}")
 
 
 def denied(stack, rule, policy, resource):
@@ -67,7 +68,10 @@ def first_policy(checks, stack, directory):
     check_denial(checks, stack, "deny-ssh-keys", "production-ai-agents", "/.ssh/id_rsa")
     check_denial(checks, stack, "deny-aws-credentials", "production-ai-agents", "/.aws/credentials")
     check_denial(checks, stack, "deny-all-other-exec", "production-ai-agents", "/bash")
-    show_audit(stack, ("deny-",))
+    show_audit(stack, (
+        ("deny-ssh-keys", "/.ssh/id_rsa"), ("deny-aws-credentials", "/.aws/credentials"),
+        ("deny-all-other-exec", "/bash"),
+    ))
     stack.unassign("production-ai-agents")
 
 
@@ -92,7 +96,7 @@ def second_policy(checks, stack, directory):
     checks.that("git works", "No commits yet" in session.text(4), session.text(4))
     checks.that("the key never reached the LLM", "tests only" not in session.text(0), session.text(0))
     checks.that(".bashrc is as it was", (home() / ".bashrc").read_text() == "# empty\n")
-    show_audit(stack, ("deny-",))
+    show_audit(stack, [(rule, resource) for _, _, rule, resource in SHELL_STEPS])
 
 
 def ungoverned(checks):
@@ -101,6 +105,16 @@ def ungoverned(checks):
         "processes outside any agent read the same files",
         key.read_text() == KEY and credentials.read_text() == CREDENTIALS,
     )
+
+
+# What the checks above amount to; printed only as a heading of their count.
+PROVEN = (
+    "it was found by itself, without wrapper, SDK or change",
+    "its own Read tool, its shell and the shell's children got EPERM for what the policies deny, and it said so",
+    "what the policies allow went on working, and processes outside any agent noticed nothing",
+    "each denial is on the server with agent, lineage, rule and policy version",
+    "rules that this host does not enforce were named when the policy was applied",
+)
 
 
 def main():
@@ -117,9 +131,14 @@ def main():
             first_policy(checks, stack, directory)
             second_policy(checks, stack, directory)
             ungoverned(checks)
-            agents = stack.json("agents", "list")
-            checks.that("the agent was found by itself", "claude-code" in str(agents), agents)
-        say(f"\nProven on Linux {platform.release()}, enforcement by {mode}:")
+            agents = items(stack.json("agents", "list", "--all"))
+            checks.that(
+                "both sessions were found without being told of, with the evidence",
+                sum(a["agent_type"] == "claude-code" and "claude.exe" in a["evidence"] for a in agents) >= 2, agents,
+            )
+        say(f"\nProven on Linux {platform.release()}, enforcement by {mode}, with a real Claude Code:")
+        for line in PROVEN:
+            say(f"  - {line}")
     checks.finish()
 
 
