@@ -165,7 +165,7 @@ fn automata_of_many_pages_are_walked_across_them() {
 fn file_systems_are_found_in_a_crowded_table() {
     let superblocks: Vec<Superblock> = (1..=1_000u32)
         .map(|number| Superblock {
-            dev: number << 20 | number % 7,
+            dev: (number << 20) | (number % 7),
             aliases: vec![Alias {
                 root: b"/".to_vec(),
                 mount_point: format!("/mnt/{number}").into_bytes(),
