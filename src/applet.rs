@@ -21,6 +21,7 @@ struct Tyr {
 enum Command {
     Server(server::config::Options),
     Daemon(daemon::config::Args),
+    Doctor(cli::doctor::Args),
     Login(cli::login::Args),
     Hosts(cli::hosts::Args),
     Agents(cli::agents::Args),
@@ -74,6 +75,7 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Server(options) => run_server(process, options),
         Command::Daemon(args) => daemon::role::run(process, args),
+        Command::Doctor(args) => cli::doctor::run(process, args),
         Command::Login(args) => cli::login::run(process, args),
         Command::Hosts(args) => cli::hosts::run(process, args),
         Command::Agents(args) => cli::agents::run(process, args),
@@ -111,16 +113,39 @@ fn parse<T: FromArgs>(
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match T::from_args(&[name], &args) {
         Ok(parsed) => Ok(Some(parsed)),
-        Err(EarlyExit { output, status: Ok(()) }) => {
+        Err(EarlyExit {
+            output,
+            status: Ok(()),
+        }) => {
             cli::write(process, &output)?;
             Ok(None)
         }
-        Err(EarlyExit { output, status: Err(()) }) => {
-            let words: Vec<&str> = args.iter().copied().take_while(|a| !a.starts_with('-')).collect();
-            let command = [&[name], words.as_slice()].concat().join(" ");
-            Err(Failure::new(Exit::Usage, output.trim_end().to_owned())
+        Err(EarlyExit {
+            output,
+            status: Err(()),
+        }) => {
+            let message = output.trim_end();
+            let unknown = message
+                .strip_prefix("Unrecognized argument: ")
+                .unwrap_or("");
+            let words = args.iter().copied();
+            let words = words.take_while(|word| !word.starts_with('-') && *word != unknown);
+            let command = std::iter::once(name)
+                .chain(words)
+                .collect::<Vec<&str>>()
+                .join(" ");
+            Err(Failure::new(Exit::Usage, lower_first(message))
                 .help(format!("`{command} --help` shows what it takes")))
         }
+    }
+}
+
+/// Messages of Tyr begin in lower case.
+fn lower_first(message: &str) -> String {
+    let mut characters = message.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => String::new(),
     }
 }
 

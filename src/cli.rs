@@ -1,10 +1,11 @@
 //! The command line: one file for each noun. Standard output is data, standard error is talk.
 
-pub mod args;
 pub mod agents;
+pub mod args;
 pub mod audit;
 pub mod client;
 pub mod credentials;
+pub mod doctor;
 pub mod enrollment_token;
 pub mod hosts;
 pub mod login;
@@ -28,7 +29,10 @@ pub type Outcome = Result<Exit, Failure>;
 ///
 /// The failure to return at once.
 pub fn write(process: &mut Process, text: &str) -> Result<(), Failure> {
-    let written = process.stdout.write_all(text.as_bytes()).and_then(|()| process.stdout.flush());
+    let written = process
+        .stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| process.stdout.flush());
     written.map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::new(Exit::Ok, ""),
         _ => Failure::caused(Exit::Io, "cannot write to standard output", &error),

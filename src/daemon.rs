@@ -5,27 +5,27 @@
 //! Down: `watch` → `sync` (`policies`) → `kernel`.
 
 pub mod config;
-pub mod kernel;
-pub mod state;
-pub mod identity;
 pub mod enroll;
+pub mod identity;
+pub mod kernel;
 pub mod link;
+pub mod state;
 
-pub mod procfs;
 pub mod container;
-pub mod users;
-pub mod redact;
-pub mod processes;
 pub mod discover;
-pub mod sessions;
+pub mod processes;
+pub mod procfs;
+pub mod redact;
 pub mod roster;
+pub mod sessions;
+pub mod users;
 
-pub mod judge;
-pub mod fold;
 pub mod engine;
+pub mod export;
+pub mod fold;
+pub mod judge;
 pub mod outbox;
 pub mod spool;
-pub mod export;
 
 pub mod policies;
 pub mod sync;
@@ -35,5 +35,5 @@ pub mod heartbeat;
 pub mod metrics;
 pub mod notify;
 
-pub mod run;
 pub mod role;
+pub mod run;

@@ -61,7 +61,11 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), help: String::new() }
+        Failure {
+            exit,
+            message: message.into(),
+            help: String::new(),
+        }
     }
 
     /// From an error and everything that caused it.

@@ -4,14 +4,22 @@
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
 pub mod model;
+
 pub mod policy;
+
 pub mod kernel;
-pub mod wire;
+
 pub mod tls;
-pub mod process;
+pub mod wire;
+
 pub mod exit;
 pub mod log;
+pub mod process;
+
 pub mod server;
+
 pub mod daemon;
+
 pub mod cli;
+
 pub mod applet;

@@ -20,7 +20,9 @@ pub fn start(format: Format, filter: &str) {
     static STARTED: OnceLock<()> = OnceLock::new();
     STARTED.get_or_init(|| {
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         // Another subscriber, a test's, may be there already: then its choice holds.
         let _ = match format {
             Format::Text => builder.with_ansi(false).try_init(),

@@ -6,7 +6,7 @@
 pub mod problem;
 pub mod rule;
 
-pub mod agent_types;
+mod agent_types;
 pub mod condition;
 pub mod document;
 mod fields;
@@ -15,17 +15,16 @@ mod nearest;
 pub mod network;
 pub mod parse;
 pub mod pattern;
-pub mod signatures;
 pub mod sni;
 pub mod symlink;
 mod tree;
 
 pub mod evaluate;
+pub mod compile;
 pub mod fact;
 pub mod moment;
 pub mod principal;
-
-pub mod compile;
+pub mod signatures;
 
 pub mod answer;
 pub mod check;

@@ -25,7 +25,9 @@ impl Process {
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
         Process {
             args: std::env::args_os().map(text).collect(),
-            env: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            env: std::env::vars_os()
+                .map(|(name, value)| (text(name), text(value)))
+                .collect(),
             stdin: Box::new(io::stdin()),
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
@@ -51,14 +53,19 @@ impl Process {
 
     /// A variable that is set and not empty.
     pub fn var(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.env
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Folder of the user's Tyr files: `$XDG_CONFIG_HOME/tyr`, else `$HOME/.config/tyr`.
     pub fn config_dir(&self) -> Option<PathBuf> {
         match self.var("XDG_CONFIG_HOME") {
             Some(folder) => Some(PathBuf::from(folder).join("tyr")),
-            None => self.var("HOME").map(|home| PathBuf::from(home).join(".config/tyr")),
+            None => self
+                .var("HOME")
+                .map(|home| PathBuf::from(home).join(".config/tyr")),
         }
     }
 }
@@ -77,14 +84,20 @@ pub struct Buffer(Arc<Mutex<Vec<u8>>>);
 impl Buffer {
     /// Everything written so far.
     pub fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let bytes = self
+            .0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend_from_slice(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

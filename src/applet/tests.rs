@@ -19,9 +19,15 @@ fn a_symlink_name_is_its_role() {
         let (by_word, by_word_out) = Process::for_test(&["tyr", role, "--help"], "");
         assert_eq!(run(by_name), Exit::Ok);
         assert_eq!(run(by_word), Exit::Ok);
-        let expected = by_word_out.stdout.text().replace(&format!("tyr {role}"), name);
+        let expected = by_word_out
+            .stdout
+            .text()
+            .replace(&format!("tyr {role}"), name);
         assert_eq!(by_name_out.stdout.text(), expected);
-        assert!(expected.starts_with(&format!("Usage: {name} ")), "{expected}");
+        assert!(
+            expected.starts_with(&format!("Usage: {name} ")),
+            "{expected}"
+        );
     }
 }
 
@@ -29,7 +35,12 @@ fn a_symlink_name_is_its_role() {
 fn names_are_exact() {
     for name in ["", "tyrd2", "xtyr", "TYR", "tyr ", "tyr/"] {
         let (process, capture) = Process::for_test(&[name, "version"], "");
-        assert_eq!(run(process), Exit::Usage, "{name}: {}", capture.stdout.text());
+        assert_eq!(
+            run(process),
+            Exit::Usage,
+            "{name}: {}",
+            capture.stdout.text()
+        );
     }
     let (process, capture) = Process::for_test(&["/usr/bin/tyr", "version"], "");
     assert_eq!(run(process), Exit::Ok);

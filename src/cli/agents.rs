@@ -112,7 +112,11 @@ fn table(agents: &[Agent], now: Timestamp) -> String {
             agent.hostname.clone(),
             agent.root_pid.to_string(),
             agent.user.clone(),
-            if agent.live { "live".to_owned() } else { "ended".to_owned() },
+            if agent.live {
+                "live".to_owned()
+            } else {
+                "ended".to_owned()
+            },
             ago(agent.started_at, now),
             agent.allowed.to_string(),
             agent.alerted.to_string(),
@@ -132,7 +136,10 @@ fn sheet(agent: &Agent) -> String {
         ("user", agent.user.clone()),
         ("evidence", agent.evidence.clone()),
         ("started", agent.started_at.to_string()),
-        ("ended", agent.ended_at.map_or(String::new(), |at| at.to_string())),
+        (
+            "ended",
+            agent.ended_at.map_or(String::new(), |at| at.to_string()),
+        ),
         ("last seen", agent.last_seen_at.to_string()),
         ("allowed", agent.allowed.to_string()),
         ("alerted", agent.alerted.to_string()),

@@ -28,7 +28,10 @@ pub fn prepare(args: &[String]) -> Vec<String> {
 
 fn is_long_option(key: &str) -> bool {
     key.strip_prefix("--").is_some_and(|name| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     })
 }
 

@@ -133,7 +133,14 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
         Verb::Tail(tail) => {
             let query = query::of_tail(tail);
             let mut printer = Printer::new(process, tail.output);
-            block_on(tail::run(process, &client, &mut printer, query, tail.lines, tail.follow))?;
+            block_on(tail::run(
+                process,
+                &client,
+                &mut printer,
+                query,
+                tail.lines,
+                tail.follow,
+            ))?;
         }
         Verb::Search(search) => {
             let query = query::of_search(search, Timestamp::now())?;
@@ -154,7 +161,10 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
 
 /// At most `limit` events of as many pages as that takes.
 async fn collect(client: &Client, mut query: EventQuery, limit: u32) -> Result<EventPage, Failure> {
-    let mut all = EventPage { events: Vec::new(), next: None };
+    let mut all = EventPage {
+        events: Vec::new(),
+        next: None,
+    };
     let mut left = limit;
     while left > 0 {
         query.limit = Some(left.min(PAGE_MAX));
@@ -180,7 +190,11 @@ struct Printer {
 
 impl Printer {
     fn new(process: &Process, format: Format) -> Printer {
-        Printer { format, paint: Paint::of(process), zone: TimeZone::system() }
+        Printer {
+            format,
+            paint: Paint::of(process),
+            zone: TimeZone::system(),
+        }
     }
 
     fn print(&mut self, process: &mut Process, event: &EventRecord) -> Result<(), Failure> {

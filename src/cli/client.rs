@@ -40,14 +40,17 @@ impl Client {
     ///
     /// The server's address or the CA kept for it is not valid.
     pub fn new(credentials: &Credentials) -> Result<Client, Failure> {
-        let config = tls::client(credentials.ca_pem.as_bytes(), None, tls::ALPN_HTTP1).map_err(
-            |error| {
+        let config =
+            tls::client(credentials.ca_pem.as_bytes(), None, tls::ALPN_HTTP1).map_err(|error| {
                 Failure::caused(Exit::Config, "cannot use the CA of the server", &error)
                     .help("run `tyr login SERVER` again")
-            },
-        )?;
+            })?;
         let address = Address::parse(&credentials.server)?;
-        Ok(Client { address, token: credentials.token.clone(), config })
+        Ok(Client {
+            address,
+            token: credentials.token.clone(),
+            config,
+        })
     }
 
     /// GET of a path below `/api/v1/`.
@@ -61,7 +64,7 @@ impl Client {
         pairs: &[(String, String)],
     ) -> Result<T, Failure> {
         let target = format!("{path}{}", query_string(pairs));
-        decode(self.send(Method::GET, &target, "", Bytes::new()).await?)
+        decode(&self.send(Method::GET, &target, "", Bytes::new()).await?)
     }
 
     /// POST of a JSON body.
@@ -74,9 +77,14 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, Failure> {
-        let body = serde_json::to_vec(body)
-            .map_err(|error| Failure::caused(Exit::Software, "cannot encode the request", &error))?;
-        decode(self.send(Method::POST, path, "application/json", body.into()).await?)
+        let body = serde_json::to_vec(body).map_err(|error| {
+            Failure::caused(Exit::Software, "cannot encode the request", &error)
+        })?;
+        decode(
+            &self
+                .send(Method::POST, path, "application/json", body.into())
+                .await?,
+        )
     }
 
     /// POST of a YAML document.
@@ -91,7 +99,11 @@ impl Client {
         yaml: String,
     ) -> Result<T, Failure> {
         let target = format!("{path}{}", query_string(pairs));
-        decode(self.send(Method::POST, &target, "application/yaml", yaml.into()).await?)
+        decode(
+            &self
+                .send(Method::POST, &target, "application/yaml", yaml.into())
+                .await?,
+        )
     }
 
     /// DELETE of a path.
@@ -100,7 +112,9 @@ impl Client {
     ///
     /// As for [`Client::get`].
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
-        self.send(Method::DELETE, path, "", Bytes::new()).await.map(|_| ())
+        self.send(Method::DELETE, path, "", Bytes::new())
+            .await
+            .map(|_| ())
     }
 
     /// Opens a stream of server-sent events, beginning after `last_event_id` when it is given.
@@ -117,7 +131,10 @@ impl Client {
         let target = format!("{path}{}", query_string(pairs));
         let mut request = self.request(Method::GET, &target, "", Bytes::new())?;
         let headers = request.headers_mut();
-        headers.insert(ACCEPT, hyper::header::HeaderValue::from_static("text/event-stream"));
+        headers.insert(
+            ACCEPT,
+            hyper::header::HeaderValue::from_static("text/event-stream"),
+        );
         if let Ok(id) = last_event_id.parse()
             && !last_event_id.is_empty()
         {
@@ -151,7 +168,11 @@ impl Client {
                 format!("{} did not answer within {seconds} s", self.address),
             ))
         })?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(refusal(status, &body))
+        }
     }
 
     fn request(
@@ -171,8 +192,11 @@ impl Client {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
         builder.body(Full::new(body)).map_err(|_| {
-            Failure::new(Exit::Usage, "the token or an argument holds bytes that HTTP does not allow")
-                .help("run `tyr login SERVER` again with the token as it was printed")
+            Failure::new(
+                Exit::Usage,
+                "the token or an argument holds bytes that HTTP does not allow",
+            )
+            .help("run `tyr login SERVER` again with the token as it was printed")
         })
     }
 
@@ -180,20 +204,27 @@ impl Client {
         let unreachable = |error: &dyn std::error::Error| unreachable(&self.address, error);
         let connector = Connector::new(&self.address.authority(), self.config.clone())
             .map_err(|error| unreachable(&error))?;
-        let stream = connector.connect().await.map_err(|error| unreachable(&error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| unreachable(&error))?;
+        let stream = connector
+            .connect()
+            .await
+            .map_err(|error| unreachable(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| unreachable(&error))?;
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(|error| unreachable(&error))
+        sender
+            .send_request(request)
+            .await
+            .map_err(|error| unreachable(&error))
     }
 
     async fn body(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
-        let collected = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        collected.map(|body| body.to_bytes()).map_err(|error| {
-            unreachable(&self.address, error.as_ref())
-        })
+        let collected = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
+            .collect()
+            .await;
+        collected
+            .map(|body| body.to_bytes())
+            .map_err(|error| unreachable(&self.address, error.as_ref()))
     }
 }
 
@@ -210,8 +241,8 @@ pub fn unreachable(address: &Address, error: &dyn std::error::Error) -> Failure 
     failure.help("check the address and that `tyr server` runs there")
 }
 
-fn decode<T: DeserializeOwned>(body: Bytes) -> Result<T, Failure> {
-    serde_json::from_slice(&body).map_err(|error| {
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| {
         Failure::caused(Exit::Protocol, "cannot read the server's answer", &error)
             .help("the server may be of another version; compare `tyr version` on both sides")
     })
@@ -229,7 +260,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> Failure {
     let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
         return Failure::new(exit, format!("the server answered {status}"));
     };
-    let mut message = if refusal.detail.is_empty() { refusal.title } else { refusal.detail };
+    let mut message = if refusal.detail.is_empty() {
+        refusal.title
+    } else {
+        refusal.detail
+    };
     for problem in &refusal.problems {
         message.push_str(&format!("\n{problem}"));
     }

@@ -28,7 +28,9 @@ pub struct Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,7 +105,11 @@ impl Credentials {
 /// The file cannot be read.
 pub fn read_ca(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| {
-        Failure::caused(Exit::NoInput, format!("cannot read {}", path.display()), &error)
+        Failure::caused(
+            Exit::NoInput,
+            format!("cannot read {}", path.display()),
+            &error,
+        )
     })
 }
 
@@ -113,20 +119,28 @@ fn file(process: &Process) -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<Option<Credentials>, Failure> {
     let failed = |error: &dyn std::error::Error| {
-        Failure::caused(Exit::Config, format!("cannot read {}", path.display()), error)
-            .help("run `tyr login SERVER` again")
+        Failure::caused(
+            Exit::Config,
+            format!("cannot read {}", path.display()),
+            error,
+        )
+        .help("run `tyr login SERVER` again")
     };
     match fs::metadata(path) {
         Ok(about) if about.len() > FILE_BYTES_MAX => {
-            return Err(Failure::new(Exit::Config, format!("{} is too long", path.display()))
-                .help("run `tyr login SERVER` again"));
+            return Err(
+                Failure::new(Exit::Config, format!("{} is too long", path.display()))
+                    .help("run `tyr login SERVER` again"),
+            );
         }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     }
     let text = fs::read_to_string(path).map_err(|error| failed(&error))?;
-    serde_json::from_str(&text).map(Some).map_err(|error| failed(&error))
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| failed(&error))
 }
 
 /// Writes a file that is never readable by others, not even for a moment, and never half there.
@@ -136,7 +150,11 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)

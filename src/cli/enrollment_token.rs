@@ -80,7 +80,10 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
             match create.output {
                 Format::Json => json(process, &answer)?,
                 Format::Table => {
-                    write(process, &format!("{}\n", super::output::plain(&answer.token)))?;
+                    write(
+                        process,
+                        &format!("{}\n", super::output::plain(&answer.token)),
+                    )?;
                     let text = format!(
                         "{} use(s), until {}; enrol a host with: tyr daemon --server HOST:7700 --enroll TOKEN",
                         answer.about.uses_max, answer.about.expires_at
@@ -108,7 +111,14 @@ fn revoke_token(process: &mut Process, client: &Client, id: &str) -> Result<(), 
 }
 
 fn table(list: &EnrollmentTokenList) -> String {
-    let mut table = Table::new(&["ID", "STATE", "USES", "EXPIRES", "CREATED BY", "DESCRIPTION"]);
+    let mut table = Table::new(&[
+        "ID",
+        "STATE",
+        "USES",
+        "EXPIRES",
+        "CREATED BY",
+        "DESCRIPTION",
+    ]);
     for token in &list.tokens {
         table.row([
             token.id.to_string(),
@@ -138,7 +148,8 @@ fn seconds(at: Timestamp) -> String {
 
 /// Seconds in `90s`, `15m`, `1h` or `7d`.
 fn duration_s(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a duration: expected a number and s, m, h or d, as in 15m");
+    let wrong =
+        || format!("`{text}` is not a duration: expected a number and s, m, h or d, as in 15m");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let factor = match unit {
         's' => 1,

@@ -92,8 +92,16 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
 }
 
 fn table(hosts: &[Host], now: Timestamp) -> String {
-    let mut table =
-        Table::new(&["HOST", "ID", "STATE", "ENFORCEMENT", "POLICY", "AGENTS", "SEEN", "VERSION"]);
+    let mut table = Table::new(&[
+        "HOST",
+        "ID",
+        "STATE",
+        "ENFORCEMENT",
+        "POLICY",
+        "AGENTS",
+        "SEEN",
+        "VERSION",
+    ]);
     for host in hosts {
         table.row([
             host.hostname.clone(),
@@ -102,7 +110,8 @@ fn table(hosts: &[Host], now: Timestamp) -> String {
             enforcement(host.enforcement).to_owned(),
             revision(host),
             host.agents_live.to_string(),
-            host.last_seen_at.map_or("never".to_owned(), |at| ago(at, now)),
+            host.last_seen_at
+                .map_or("never".to_owned(), |at| ago(at, now)),
             host.version.clone(),
         ]);
     }
@@ -110,14 +119,21 @@ fn table(hosts: &[Host], now: Timestamp) -> String {
 }
 
 fn sheet(host: &Host, now: Timestamp) -> String {
-    let labels: Vec<String> =
-        host.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels: Vec<String> = host
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     let time = |at: Option<Timestamp>| at.map_or(String::new(), |at| at.to_string());
     let mut text = fields(&[
         ("host", host.hostname.clone()),
         ("id", host.id.to_string()),
         ("state", state(host).to_owned()),
-        ("seen", host.last_seen_at.map_or("never".to_owned(), |at| ago(at, now))),
+        (
+            "seen",
+            host.last_seen_at
+                .map_or("never".to_owned(), |at| ago(at, now)),
+        ),
         ("enforcement", enforcement(host.enforcement).to_owned()),
         ("policy revision", revision(host)),
         ("generation", host.generation.to_string()),
@@ -132,9 +148,10 @@ fn sheet(host: &Host, now: Timestamp) -> String {
         ("revoked", time(host.revoked_at)),
         ("certificate ends", time(host.certificate_expires_at)),
     ]);
-    for (title, lines) in
-        [("limits", &host.limits), ("policy problems", &host.policy_problems)]
-    {
+    for (title, lines) in [
+        ("limits", &host.limits),
+        ("policy problems", &host.policy_problems),
+    ] {
         if !lines.is_empty() {
             text.push_str(&format!("{title}:\n"));
             for line in lines {
@@ -175,7 +192,10 @@ fn revision(host: &Host) -> String {
     if host.policy_revision == host.policy_revision_wanted {
         host.policy_revision.to_string()
     } else {
-        format!("{} (server has {})", host.policy_revision, host.policy_revision_wanted)
+        format!(
+            "{} (server has {})",
+            host.policy_revision, host.policy_revision_wanted
+        )
     }
 }
 

@@ -52,7 +52,11 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
         Some(token) => token.trim().to_owned(),
         None => read_token(process)?,
     };
-    let credentials = Credentials { server: address.to_string(), token, ca_pem };
+    let credentials = Credentials {
+        server: address.to_string(),
+        token,
+        ca_pem,
+    };
     let client = Client::new(&credentials)?;
     let who: WhoAmI = block_on(client.get("whoami", &[]))?;
     let path = credentials.store(process)?;
@@ -77,12 +81,18 @@ fn shown_ca(
     match wanted {
         Some(wanted) if wanted != found => Err(Failure::new(
             Exit::NoPermission,
-            format!("{address} shows another CA: its fingerprint is {}", found.to_hex()),
+            format!(
+                "{address} shows another CA: its fingerprint is {}",
+                found.to_hex()
+            ),
         )
         .help("somebody may stand between you and the server; do not send it your token")),
         Some(_) => Ok(pem(&ca)),
         None => {
-            tell(process, &format!("CA fingerprint of {address}: {}", found.to_hex()));
+            tell(
+                process,
+                &format!("CA fingerprint of {address}: {}", found.to_hex()),
+            );
             Ok(pem(&ca))
         }
     }
@@ -103,7 +113,10 @@ fn read_token(process: &mut Process) -> Result<String, Failure> {
         std::io::stdin().read_line(&mut line).map(|_| line)
     } else {
         let mut text = String::new();
-        (&mut process.stdin).take(TOKEN_BYTES_MAX).read_to_string(&mut text).map(|_| text)
+        (&mut process.stdin)
+            .take(TOKEN_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map(|_| text)
     };
     let token = token
         .map_err(|error| Failure::caused(Exit::NoInput, "cannot read the token", &error))?
@@ -124,15 +137,19 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
         .chunks(64)
         .map(|line| std::str::from_utf8(line).unwrap_or_default())
         .collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    )
 }
 
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] =
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte))
+        let word = chunk
+            .iter()
+            .fold(0_u32, |word, byte| (word << 8) | u32::from(*byte))
             << (8 * (3 - chunk.len()));
         for place in 0..4 {
             if place <= chunk.len() {

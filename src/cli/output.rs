@@ -24,7 +24,9 @@ impl FromStr for Format {
         match text {
             "table" | "text" => Ok(Format::Table),
             "json" => Ok(Format::Json),
-            other => Err(format!("`{other}` is not an output format: expected table or json")),
+            other => Err(format!(
+                "`{other}` is not an output format: expected table or json"
+            )),
         }
     }
 }
@@ -48,24 +50,41 @@ pub struct Table {
 
 impl Table {
     pub fn new(headings: &[&str]) -> Table {
-        Table { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
+        Table {
+            rows: vec![
+                headings
+                    .iter()
+                    .map(|heading| (*heading).to_owned())
+                    .collect(),
+            ],
+        }
     }
 
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| plain(&cell)).collect());
+        self.rows
+            .push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
     /// The text, two spaces between columns, none at the end of a line.
     pub fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|c| c.chars().count())
+                .max()
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         let mut text = String::new();
         for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            let cells: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
             text.push_str(cells.join("  ").trim_end());
             text.push('\n');
         }
@@ -75,10 +94,18 @@ impl Table {
 
 /// Names and values, one a line, values aligned. Empty values are left out.
 pub fn fields(pairs: &[(&str, String)]) -> String {
-    let width = pairs.iter().map(|(name, _)| name.len() + 1).max().unwrap_or(0);
+    let width = pairs
+        .iter()
+        .map(|(name, _)| name.len() + 1)
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
-        text.push_str(&format!("{:width$}  {}\n", format!("{name}:"), plain(value)));
+        text.push_str(&format!(
+            "{:width$}  {}\n",
+            format!("{name}:"),
+            plain(value)
+        ));
     }
     text
 }
@@ -99,7 +126,10 @@ pub fn plain(text: &str) -> String {
 
 /// Like [`plain`], but line ends stay.
 pub fn plain_lines(text: &str) -> String {
-    text.split('\n').map(plain).collect::<Vec<String>>().join("\n")
+    text.split('\n')
+        .map(plain)
+        .collect::<Vec<String>>()
+        .join("\n")
 }
 
 fn turns_direction(character: char) -> bool {
@@ -115,7 +145,9 @@ pub struct Paint {
 impl Paint {
     pub fn of(process: &Process) -> Paint {
         let dumb = process.var("TERM") == Some("dumb") || process.var("NO_COLOR").is_some();
-        Paint { enabled: process.stdout_is_terminal && !dumb }
+        Paint {
+            enabled: process.stdout_is_terminal && !dumb,
+        }
     }
 
     pub fn red(self, text: &str) -> String {
@@ -135,7 +167,11 @@ impl Paint {
     }
 
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.enabled { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.enabled {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

@@ -59,7 +59,11 @@ impl Parser {
             let event = std::mem::take(&mut self.event);
             let whole = std::mem::take(&mut self.has_data);
             return whole.then(|| Event {
-                name: if event.name.is_empty() { "message".to_owned() } else { event.name },
+                name: if event.name.is_empty() {
+                    "message".to_owned()
+                } else {
+                    event.name
+                },
                 ..event
             });
         }

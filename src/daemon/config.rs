@@ -96,8 +96,10 @@ impl Config {
     /// The file or an option is not valid, or they contradict one another.
     pub fn resolve(args: &Args, hostname: &str) -> Result<Config, Failure> {
         if args.tls_capture {
-            return Err(Failure::new(Exit::Usage, "--tls-capture is not supported yet")
-                .help("leave it out: tls_connect rules are then reported as not enforced"));
+            return Err(
+                Failure::new(Exit::Usage, "--tls-capture is not supported yet")
+                    .help("leave it out: tls_connect rules are then reported as not enforced"),
+            );
         }
         let file = match &args.config {
             Some(path) => file::read(path)?,
@@ -119,7 +121,11 @@ impl Config {
         let config = Config {
             server: args.server.clone().or(file.server),
             token,
-            state_dir: args.state_dir.clone().or(file.state_dir).unwrap_or_else(|| STATE_DIR.into()),
+            state_dir: args
+                .state_dir
+                .clone()
+                .or(file.state_dir)
+                .unwrap_or_else(|| STATE_DIR.into()),
             hostname: file.hostname.unwrap_or_else(|| hostname.to_owned()),
             labels,
             scope,
@@ -147,21 +153,28 @@ impl Config {
 
     fn check(&self) -> Result<(), Failure> {
         if self.server.is_some() && !self.policies.is_empty() {
-            return Err(Failure::new(Exit::Usage, "--policy and a server exclude one another")
-                .help("apply the policy on the server: tyr policy apply -f FILE"));
+            return Err(
+                Failure::new(Exit::Usage, "--policy and a server exclude one another")
+                    .help("apply the policy on the server: tyr policy apply -f FILE"),
+            );
         }
         if let Some(server) = &self.server
             && !server.rsplit_once(':').is_some_and(|(host, port)| {
                 !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
             })
         {
-            return Err(Failure::new(Exit::Usage, format!("`{server}` is not HOST:PORT"))
-                .help("the gRPC side of the server listens on port 7700"));
+            return Err(
+                Failure::new(Exit::Usage, format!("`{server}` is not HOST:PORT"))
+                    .help("the gRPC side of the server listens on port 7700"),
+            );
         }
         if self.spool_bytes_max < SPOOL_BYTES_MIN {
             return Err(Failure::new(
                 Exit::Config,
-                format!("spool.bytes_max is {}, less than {SPOOL_BYTES_MIN}", self.spool_bytes_max),
+                format!(
+                    "spool.bytes_max is {}, less than {SPOOL_BYTES_MIN}",
+                    self.spool_bytes_max
+                ),
             ));
         }
         Ok(())
@@ -191,16 +204,21 @@ fn token(args: &Args, file: &file::File) -> Result<Option<String>, Failure> {
 fn split_label(label: &str) -> Result<(String, String), Failure> {
     match label.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(Failure::new(Exit::Usage, format!("`{label}` is not a label"))
-            .help("write KEY=VALUE, as in --label env=production")),
+        _ => Err(
+            Failure::new(Exit::Usage, format!("`{label}` is not a label"))
+                .help("write KEY=VALUE, as in --label env=production"),
+        ),
     }
 }
 
 fn scope(text: &str) -> Result<PathBuf, Failure> {
     match text.strip_prefix("cgroup:") {
         Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
-        _ => Err(Failure::new(Exit::Usage, format!("`{text}` is not a scope"))
-            .help("write cgroup: and the path of a cgroup folder, as in cgroup:/sys/fs/cgroup/canary")),
+        _ => Err(
+            Failure::new(Exit::Usage, format!("`{text}` is not a scope")).help(
+                "write cgroup: and the path of a cgroup folder, as in cgroup:/sys/fs/cgroup/canary",
+            ),
+        ),
     }
 }
 

@@ -32,10 +32,16 @@ mod tests {
         for (cgroup, expected) in [
             (format!("/system.slice/docker-{hex}.scope"), hex.as_str()),
             (format!("/docker/{hex}"), &hex),
-            (format!("/kubepods.slice/kubepods-burstable.slice/cri-containerd-{hex}.scope"), &hex),
+            (
+                format!("/kubepods.slice/kubepods-burstable.slice/cri-containerd-{hex}.scope"),
+                &hex,
+            ),
             (format!("/kubepods/pod1/crio-{hex}"), &hex),
             (format!("/machine.slice/libpod-{hex}.scope/container"), &hex),
-            (format!("/kubepods.slice/pod.slice:cri-containerd:{hex}"), &hex),
+            (
+                format!("/kubepods.slice/pod.slice:cri-containerd:{hex}"),
+                &hex,
+            ),
             ("/lxc.payload.web/system.slice".to_owned(), "web"),
             ("/machine.slice/machine-box.scope".to_owned(), "box"),
             ("/user.slice/user-1000.slice/session-2.scope".to_owned(), ""),

@@ -40,7 +40,13 @@ pub fn discover(
         if let (Some(stat), Some(exe)) = (procfs.stat(pid), procfs.exe(pid))
             && in_scope(procfs, pid, scope)
         {
-            running.insert(pid, Running { parent_pid: stat.parent_pid, exe });
+            running.insert(
+                pid,
+                Running {
+                    parent_pid: stat.parent_pid,
+                    exe,
+                },
+            );
         }
     }
     let mut found: HashMap<u32, Found> = HashMap::new();
@@ -48,14 +54,17 @@ pub fn discover(
         if let Some((number, evidence)) = recognise(procfs, signatures, *pid, &process.exe)
             && let Some(agent_type) = signatures.id(number)
         {
-            found.insert(*pid, Found {
-                pid: *pid,
-                parent_pid: process.parent_pid,
-                uid: procfs.uid(*pid).unwrap_or(0),
-                exe: process.exe.clone(),
-                agent_type: agent_type.to_owned(),
-                evidence,
-            });
+            found.insert(
+                *pid,
+                Found {
+                    pid: *pid,
+                    parent_pid: process.parent_pid,
+                    uid: procfs.uid(*pid).unwrap_or(0),
+                    exe: process.exe.clone(),
+                    agent_type: agent_type.to_owned(),
+                    evidence,
+                },
+            );
         }
     }
     let own_ancestors = ancestors(procfs, own_pid);
@@ -65,7 +74,10 @@ pub fn discover(
         .filter(|agent| {
             let started_us = own_ancestors.contains(&agent.pid);
             if started_us {
-                tracing::warn!(pid = agent.pid, "the agent that started this daemon is not governed");
+                tracing::warn!(
+                    pid = agent.pid,
+                    "the agent that started this daemon is not governed"
+                );
             }
             !started_us
         })
@@ -151,7 +163,9 @@ fn in_scope(procfs: &Procfs, pid: u32, scope: Option<&str>) -> bool {
     let Some(scope) = scope else { return true };
     let scope = scope.trim_end_matches('/');
     procfs.cgroup(pid).is_some_and(|cgroup| {
-        cgroup.strip_prefix(scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        cgroup
+            .strip_prefix(scope)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 

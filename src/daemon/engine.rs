@@ -103,7 +103,7 @@ impl Engine {
         match record {
             Record::Decision(subject, decision) => {
                 self.adopt(&subject);
-                operations::take(self, subject, decision);
+                operations::take(self, &subject, &decision);
             }
             Record::AgentStarted(subject, path) => self.agent_started(&subject, &path),
             Record::Execed(subject, exe) => {
@@ -181,7 +181,9 @@ impl Engine {
         let reference = reference(&agent);
         self.roster.insert(subject.session, agent);
         let _ = self.changes.send(Change::Sessions);
-        let body = Body::AgentStarted { evidence: evidence.to_owned() };
+        let body = Body::AgentStarted {
+            evidence: evidence.to_owned(),
+        };
         self.put(subject.boot_ns, process, Some(reference), body);
     }
 
@@ -199,7 +201,9 @@ impl Engine {
     /// The kernel's entry of the session, or what the record itself tells.
     fn session(&self, subject: &Subject) -> Session {
         let sessions = self.kernel.sessions().unwrap_or_default();
-        let found = sessions.into_iter().find(|session| session.number == subject.session);
+        let found = sessions
+            .into_iter()
+            .find(|session| session.number == subject.session);
         found.unwrap_or_else(|| Session {
             number: subject.session,
             agent_types: Some(subject.agent_type.clone())
@@ -250,7 +254,9 @@ impl Engine {
             return;
         }
         self.looked_ns = now_ns;
-        let Ok(live) = self.kernel.live_sessions() else { return };
+        let Ok(live) = self.kernel.live_sessions() else {
+            return;
+        };
         for (number, agent) in self.roster.ended(&live) {
             if let Err(error) = self.kernel.remove_session(number) {
                 tracing::warn!(%error, session = number, "cannot remove an ended session");
@@ -264,7 +270,12 @@ impl Engine {
                 container: agent.container.clone(),
                 ..Process::default()
             };
-            self.put(self.kernel.boot_ns(), process, Some(reference(&agent)), Body::AgentEnded);
+            self.put(
+                self.kernel.boot_ns(),
+                process,
+                Some(reference(&agent)),
+                Body::AgentEnded,
+            );
             let _ = self.changes.send(Change::Sessions);
         }
     }
@@ -282,9 +293,18 @@ impl Engine {
 
     /// What the kernel's buffer had no room for.
     fn report_losses(&mut self) {
-        let lost = self.kernel.counters().get("events_lost").copied().unwrap_or(0);
+        let lost = self
+            .kernel
+            .counters()
+            .get("events_lost")
+            .copied()
+            .unwrap_or(0);
         // A smaller number: the programs were loaded anew.
-        let count = if lost < self.events_lost { lost } else { lost - self.events_lost };
+        let count = if lost < self.events_lost {
+            lost
+        } else {
+            lost - self.events_lost
+        };
         self.events_lost = lost;
         if count > 0 {
             let cause = "the kernel's buffer was full".to_owned();
@@ -299,7 +319,13 @@ impl Engine {
 
     fn put(&self, boot_ns: u64, process: Process, agent: Option<AgentRef>, body: Body) {
         let time_ns = self.clock.wall_ns(boot_ns);
-        self.outbox.put(&Event { time_ns, boot_ns, process, agent, body });
+        self.outbox.put(&Event {
+            time_ns,
+            boot_ns,
+            process,
+            agent,
+            body,
+        });
     }
 
     fn is_observing(&self) -> bool {
@@ -308,7 +334,10 @@ impl Engine {
 }
 
 fn reference(agent: &Agent) -> AgentRef {
-    AgentRef { id: agent.id.clone(), agent_type: agent.agent_type().to_owned() }
+    AgentRef {
+        id: agent.id.clone(),
+        agent_type: agent.agent_type().to_owned(),
+    }
 }
 
 /// The distance between the two clocks.
@@ -320,9 +349,13 @@ struct Clock {
 
 impl Clock {
     fn now(kernel: &dyn Kernel) -> Clock {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let wall_ns = i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX);
-        Clock { boot_wall_ns: wall_ns.saturating_sub_unsigned(kernel.boot_ns()) }
+        Clock {
+            boot_wall_ns: wall_ns.saturating_sub_unsigned(kernel.boot_ns()),
+        }
     }
 
     fn wall_ns(self, boot_ns: u64) -> i64 {

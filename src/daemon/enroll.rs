@@ -42,7 +42,10 @@ impl Token {
         if secret.is_empty() {
             return Err(wrong());
         }
-        Ok(Token { secret: secret.to_owned(), ca })
+        Ok(Token {
+            secret: secret.to_owned(),
+            ca,
+        })
     }
 }
 
@@ -61,7 +64,11 @@ pub struct Machine {
 /// The server is not reached or is another one, or the token cannot be used.
 pub async fn enroll(server: &str, token: &Token, machine: &Machine) -> Result<Identity, Failure> {
     let failed = |error: &dyn std::error::Error| {
-        Failure::caused(Exit::Unavailable, format!("cannot enrol with {server}"), error)
+        Failure::caused(
+            Exit::Unavailable,
+            format!("cannot enrol with {server}"),
+            error,
+        )
     };
     let config = tls::client_pinned(token.ca, tls::ALPN_H2).map_err(|error| failed(&error))?;
     // Connected here first, so that a wrong fingerprint is told from a server that is away.
@@ -84,17 +91,24 @@ pub async fn enroll(server: &str, token: &Token, machine: &Machine) -> Result<Id
         Ok(Ok(answer)) => answer.into_inner(),
         Ok(Err(status)) => return Err(refusal(server, &status)),
         Err(_) => {
-            return Err(Failure::new(Exit::Unavailable, format!("{server} did not answer in time")));
+            return Err(Failure::new(
+                Exit::Unavailable,
+                format!("{server} did not answer in time"),
+            ));
         }
     };
-    key.signed(None, answer.certificate_pem, answer.ca_pem).map_err(|error| failed(&error))
+    key.signed(None, answer.certificate_pem, answer.ca_pem)
+        .map_err(|error| failed(&error))
 }
 
 fn refused_connection(server: &str, error: &std::io::Error) -> Failure {
     let text = chain(error);
     if text.contains("certificate") {
-        return Failure::new(Exit::NoPermission, format!("{server} is not the server of this token: {text}"))
-            .help("the token names the CA it was made by: check --server, or ask for a new token");
+        return Failure::new(
+            Exit::NoPermission,
+            format!("{server} is not the server of this token: {text}"),
+        )
+        .help("the token names the CA it was made by: check --server, or ask for a new token");
     }
     Failure::new(Exit::Unavailable, format!("cannot reach {server}: {text}"))
         .help("check the address and that `tyr server` runs there")
@@ -125,7 +139,10 @@ pub async fn keep_renewed(
         match renew(&server, &current).await {
             Ok(renewed) => {
                 if let Err(error) = renewed.store(&state) {
-                    tracing::error!(error = chain(&error), "cannot store the renewed certificate");
+                    tracing::error!(
+                        error = chain(&error),
+                        "cannot store the renewed certificate"
+                    );
                 }
                 tracing::info!(host = %renewed.host_id, "renewed the certificate");
                 identity.send_replace(Arc::new(renewed));
@@ -140,12 +157,18 @@ pub async fn keep_renewed(
 
 async fn renew(server: &str, current: &Identity) -> Result<Identity, Failure> {
     let failed = |error: &dyn std::error::Error| {
-        Failure::caused(Exit::Unavailable, format!("cannot renew with {server}"), error)
+        Failure::caused(
+            Exit::Unavailable,
+            format!("cannot renew with {server}"),
+            error,
+        )
     };
     let config = current.client().map_err(|error| failed(&error))?;
     let channel = tls::channel(server, config).map_err(|error| failed(&error))?;
     let key = NewKey::generate().map_err(|error| failed(&error))?;
-    let request = RenewRequest { csr_der: key.csr_der.clone() };
+    let request = RenewRequest {
+        csr_der: key.csr_der.clone(),
+    };
     let mut client = EnrollmentServiceClient::new(channel);
     let answer = tokio::time::timeout(ENROLL_TIMEOUT, client.renew(request)).await;
     let answer = answer

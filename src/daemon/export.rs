@@ -64,7 +64,9 @@ fn report(status: &Status) {
     let (code, message) = (status.code(), status.message());
     match code {
         // The audit on the server and the one here do not fit: nobody but a person can settle it.
-        Code::FailedPrecondition => tracing::error!(%code, message, "the server refuses the events"),
+        Code::FailedPrecondition => {
+            tracing::error!(%code, message, "the server refuses the events");
+        }
         _ => tracing::warn!(%code, message, "cannot export events"),
     }
 }
@@ -79,9 +81,14 @@ async fn stream(
     let (acknowledged, acknowledgements) = watch::channel(spool.status().acknowledged);
     let mut client = EventServiceClient::new(channel);
     let receiving = async {
-        let mut inbound = client.export(ReceiverStream::new(outbound)).await?.into_inner();
+        let mut inbound = client
+            .export(ReceiverStream::new(outbound))
+            .await?
+            .into_inner();
         while let Some(answer) = inbound.message().await? {
-            spool.acknowledge(answer.acknowledged).map_err(|error| disk(&error))?;
+            spool
+                .acknowledge(answer.acknowledged)
+                .map_err(|error| disk(&error))?;
             acknowledged.send_replace(answer.acknowledged);
         }
         Err(Status::unavailable("the server ended the stream"))
@@ -150,8 +157,9 @@ async fn read(spool: &Arc<Spool>, after: u64) -> Result<Vec<Record>, Status> {
         }
         Ok(items.into_iter().map(record).collect())
     });
-    let read: Result<Vec<Record>, SpoolError> =
-        reading.await.map_err(|error| Status::internal(error.to_string()))?;
+    let read: Result<Vec<Record>, SpoolError> = reading
+        .await
+        .map_err(|error| Status::internal(error.to_string()))?;
     read.map_err(|error| disk(&error))
 }
 
@@ -162,15 +170,19 @@ fn record(item: Item) -> Record {
             event: stored.event,
             chain: stored.chain.0.to_vec(),
         },
-        Item::Gap(gap) => {
-            Record { sequence: gap.last, event: encode_event(&lost(&gap)), chain: gap.chain.0.to_vec() }
-        }
+        Item::Gap(gap) => Record {
+            sequence: gap.last,
+            event: encode_event(&lost(&gap)),
+            chain: gap.chain.0.to_vec(),
+        },
     }
 }
 
 /// What stands in the audit for records that are gone: the number and the chain of the last.
 fn lost(gap: &Gap) -> Event {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let cause = match gap.cause {
         GapCause::Evicted => "the spool was full",
         GapCause::Damaged => "the spool was damaged on disk",
@@ -180,7 +192,10 @@ fn lost(gap: &Gap) -> Event {
         boot_ns: 0,
         process: Process::default(),
         agent: None,
-        body: Body::Lost { cause: cause.to_owned(), count: gap.last - gap.first + 1 },
+        body: Body::Lost {
+            cause: cause.to_owned(),
+            count: gap.last - gap.first + 1,
+        },
     }
 }
 

@@ -28,13 +28,19 @@ struct Window<T> {
 
 impl<K: Clone + Eq + Hash, T> Fold<K, T> {
     pub fn new(window_ns: u64) -> Fold<K, T> {
-        Fold { window_ns, open: HashMap::new(), order: VecDeque::new() }
+        Fold {
+            window_ns,
+            open: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// Whether this key has been reported already: then `repeat` is to be called, else
     /// [`Fold::begin`].
     pub fn is_open(&self, key: &K, now_ns: u64) -> bool {
-        self.open.get(key).is_some_and(|window| now_ns < window.ends_ns)
+        self.open
+            .get(key)
+            .is_some_and(|window| now_ns < window.ends_ns)
     }
 
     /// Counts a repetition of a key whose window is open.
@@ -49,7 +55,14 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
     pub fn begin(&mut self, key: K, now_ns: u64) {
         let ends_ns = now_ns + self.window_ns;
         self.order.push_back((ends_ns, key.clone()));
-        self.open.insert(key, Window { ends_ns, repeats: 0, last: None });
+        self.open.insert(
+            key,
+            Window {
+                ends_ns,
+                repeats: 0,
+                last: None,
+            },
+        );
     }
 
     /// Closes windows that have ended, and the oldest while there are too many. Gives what was
@@ -62,8 +75,15 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
             }
             let (ends_ns, key) = self.order.pop_front().expect("it has a front");
             // The key may have begun anew since; then this entry is of the window before.
-            if self.open.get(&key).is_some_and(|window| window.ends_ns == ends_ns)
-                && let Some(Window { repeats, last: Some(last), .. }) = self.open.remove(&key)
+            if self
+                .open
+                .get(&key)
+                .is_some_and(|window| window.ends_ns == ends_ns)
+                && let Some(Window {
+                    repeats,
+                    last: Some(last),
+                    ..
+                }) = self.open.remove(&key)
             {
                 counted.push((last, repeats));
             }

@@ -50,7 +50,9 @@ pub async fn run(mut link: Link, sources: Sources, mut status: watch::Receiver<S
                 let mut client = HostServiceClient::new(channel);
                 let sent = tokio::time::timeout(ANSWER_TIMEOUT, client.heartbeat(request)).await;
                 match sent {
-                    Ok(answer) => answer.map(drop).map_err(|status| status.message().to_owned()),
+                    Ok(answer) => answer
+                        .map(drop)
+                        .map_err(|status| status.message().to_owned()),
                     Err(_) => Err("no answer in time".to_owned()),
                 }
             }
@@ -95,7 +97,11 @@ fn request(sources: &Sources, status: &Status) -> HeartbeatRequest {
         policy_revision: status.revision,
         generation: status.generation,
         policy_problems: status.problems.clone(),
-        counters: sources.metrics.all(sources.kernel.as_ref(), &sources.spool).into_iter().collect(),
+        counters: sources
+            .metrics
+            .all(sources.kernel.as_ref(), &sources.spool)
+            .into_iter()
+            .collect(),
         labels: about.labels.clone().into_iter().collect(),
         hostname: about.hostname.clone(),
         agents: agents(&sources.roster),

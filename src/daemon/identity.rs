@@ -27,7 +27,9 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("host_id", &self.host_id).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("host_id", &self.host_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,7 +64,10 @@ impl NewKey {
     pub fn generate() -> Result<NewKey, IdentityError> {
         let key = KeyPair::generate()?;
         let request = CertificateParams::default().serialize_request(&key)?;
-        Ok(NewKey { key_pem: key.serialize_pem(), csr_der: request.der().to_vec() })
+        Ok(NewKey {
+            key_pem: key.serialize_pem(),
+            csr_der: request.der().to_vec(),
+        })
     }
 
     /// The identity that the server made of the request. `expected` is the host it must be.
@@ -81,9 +86,17 @@ impl NewKey {
         if let Some(expected) = expected
             && expected != host_id
         {
-            return Err(IdentityError::OtherHost { found: host_id, expected });
+            return Err(IdentityError::OtherHost {
+                found: host_id,
+                expected,
+            });
         }
-        let identity = Identity { host_id, key_pem: self.key_pem, certificate_pem, ca_pem };
+        let identity = Identity {
+            host_id,
+            key_pem: self.key_pem,
+            certificate_pem,
+            ca_pem,
+        };
         identity.client()?;
         Ok(identity)
     }
@@ -97,7 +110,9 @@ impl Identity {
     /// There is one and it cannot be read.
     pub fn load(state: &StateDir) -> Result<Option<Identity>, IdentityError> {
         match state.read(FILE)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(IdentityError::Damaged),
+            Some(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(IdentityError::Damaged),
             None => Ok(None),
         }
     }
@@ -117,7 +132,11 @@ impl Identity {
     /// Key, certificate or CA are not valid.
     pub fn client(&self) -> Result<ClientConfig, IdentityError> {
         let identity = (self.certificate_pem.as_bytes(), self.key_pem.as_bytes());
-        Ok(tls::client(self.ca_pem.as_bytes(), Some(identity), tls::ALPN_H2)?)
+        Ok(tls::client(
+            self.ca_pem.as_bytes(),
+            Some(identity),
+            tls::ALPN_H2,
+        )?)
     }
 
     /// When to renew: after two thirds of the certificate's life.

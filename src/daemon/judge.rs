@@ -59,7 +59,9 @@ impl Generations {
         let is_newer = |kept: &mut VecDeque<Generation>| {
             !kept.is_empty() && kept.iter().all(|other| other.number < number)
         };
-        let waited = self.added.wait_timeout_while(self.lock(), GENERATION_WAIT, is_newer);
+        let waited = self
+            .added
+            .wait_timeout_while(self.lock(), GENERATION_WAIT, is_newer);
         let (kept, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         kept.iter().find(|other| other.number == number).cloned()
     }
@@ -69,7 +71,9 @@ impl Generations {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Generation>> {
-        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.kept
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -99,16 +103,30 @@ pub fn judge(
         reason: reason_text(decision.reason).to_owned(),
         count: 1,
     };
-    let asks_rules =
-        matches!(decision.reason, Reason::Cell | Reason::Unsettled | Reason::TooLong);
+    let asks_rules = matches!(
+        decision.reason,
+        Reason::Cell | Reason::Unsettled | Reason::TooLong
+    );
     if !asks_rules {
-        return Judged { operation, disagreement: None };
+        return Judged {
+            operation,
+            disagreement: None,
+        };
     }
     let Some(generation) = generation else {
-        operation.reason = join(&operation.reason, "the policies of this generation are not known");
-        return Judged { operation, disagreement: None };
+        operation.reason = join(
+            &operation.reason,
+            "the policies of this generation are not known",
+        );
+        return Judged {
+            operation,
+            disagreement: None,
+        };
     };
-    let known = Principal { exe: exe(decision), ..session.clone() };
+    let known = Principal {
+        exe: exe(decision),
+        ..session.clone()
+    };
     let unrefined = Principal {
         agent_types: known.agent_types.clone(),
         exe: known.exe.clone(),
@@ -129,19 +147,32 @@ pub fn judge(
     let full = ask(&known);
     if agrees(&full) {
         name_rule(&mut operation, generation, &full);
-        return Judged { operation, disagreement: None };
+        return Judged {
+            operation,
+            disagreement: None,
+        };
     }
     let early = ask(&unrefined);
     if agrees(&early) {
         name_rule(&mut operation, generation, &early);
-        operation.reason = join(&operation.reason, "decided before the session was fully known");
-        return Judged { operation, disagreement: None };
+        operation.reason = join(
+            &operation.reason,
+            "decided before the session was fully known",
+        );
+        return Judged {
+            operation,
+            disagreement: None,
+        };
     }
     name_rule(&mut operation, generation, &full);
     let said = format!(
         "the kernel said {}{}, the evaluator says {}{}",
         decision.verdict,
-        if decision.monitored { " (monitored)" } else { "" },
+        if decision.monitored {
+            " (monitored)"
+        } else {
+            ""
+        },
         full.verdict,
         if full.enforced { "" } else { " (monitored)" },
     );
@@ -151,9 +182,15 @@ pub fn judge(
         generation.number,
         decision.action,
         operation.resource,
-        decision.exe.as_deref().map_or_else(|| "an unknown program".to_owned(), path_text),
+        decision
+            .exe
+            .as_deref()
+            .map_or_else(|| "an unknown program".to_owned(), path_text),
     );
-    Judged { operation, disagreement: Some(alarm) }
+    Judged {
+        operation,
+        disagreement: Some(alarm),
+    }
 }
 
 fn name_rule(operation: &mut Operation, generation: &Generation, answer: &evaluate::Decision) {
@@ -171,7 +208,11 @@ fn exe(decision: &Decision) -> Fact<Vec<u8>> {
 }
 
 fn join(reason: &str, more: &str) -> String {
-    if reason.is_empty() { more.to_owned() } else { format!("{reason}; {more}") }
+    if reason.is_empty() {
+        more.to_owned()
+    } else {
+        format!("{reason}; {more}")
+    }
 }
 
 fn reason_text(reason: Reason) -> &'static str {
@@ -187,7 +228,10 @@ fn reason_text(reason: Reason) -> &'static str {
 
 fn resource_text(decision: &Decision) -> String {
     match &decision.resource {
-        Resource::Paths(paths) => paths.first().map(|path| path_text(path)).unwrap_or_default(),
+        Resource::Paths(paths) => paths
+            .first()
+            .map(|path| path_text(path))
+            .unwrap_or_default(),
         Resource::Address { ip, port, protocol } => {
             let address = std::net::SocketAddr::new(*ip, *port);
             format!("{address}/{}", protocol.name())

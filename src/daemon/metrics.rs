@@ -30,7 +30,10 @@ impl Metrics {
             .into_iter()
             .map(|(name, value)| (format!("kernel_{name}"), value))
             .collect();
-        all.insert("records_read".to_owned(), self.records.load(Ordering::Relaxed));
+        all.insert(
+            "records_read".to_owned(),
+            self.records.load(Ordering::Relaxed),
+        );
         all.insert("spool_last".to_owned(), status.last);
         all.insert("spool_acknowledged".to_owned(), status.acknowledged);
         all.insert("spool_bytes".to_owned(), status.bytes);

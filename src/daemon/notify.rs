@@ -18,7 +18,9 @@ impl Notifier {
             Some(name) => SocketAddr::from_abstract_name(name).ok(),
             None => SocketAddr::from_pathname(text).ok(),
         });
-        let watchdog = watchdog_us.and_then(|text| text.parse().ok()).map(Duration::from_micros);
+        let watchdog = watchdog_us
+            .and_then(|text| text.parse().ok())
+            .map(Duration::from_micros);
         Notifier { address, watchdog }
     }
 

@@ -28,7 +28,13 @@ const UNSYNCED_BYTES_MAX: u64 = 1 << 20;
 impl Outbox {
     pub fn new(spool: Arc<Spool>, print: bool) -> Outbox {
         let (synced, _) = watch::channel(spool.status().synced);
-        Outbox { spool, print, refused: AtomicU64::new(0), appended: AtomicU64::new(0), synced }
+        Outbox {
+            spool,
+            print,
+            refused: AtomicU64::new(0),
+            appended: AtomicU64::new(0),
+            synced,
+        }
     }
 
     /// Appends an event. When the disk refuses it, it is counted, and a `lost` event is written
@@ -38,7 +44,11 @@ impl Outbox {
             print(event);
         }
         let refused = self.refused.load(Ordering::Relaxed);
-        if refused > 0 && self.append(&lost(event, "the disk refused events", refused)).is_ok() {
+        if refused > 0
+            && self
+                .append(&lost(event, "the disk refused events", refused))
+                .is_ok()
+        {
             self.refused.fetch_sub(refused, Ordering::Relaxed);
         }
         if let Err(error) = self.append(event)
@@ -56,7 +66,8 @@ impl Outbox {
         match self.spool.sync() {
             Ok(()) => {
                 let synced = self.spool.status().synced;
-                self.synced.send_if_modified(|last| std::mem::replace(last, synced) != synced);
+                self.synced
+                    .send_if_modified(|last| std::mem::replace(last, synced) != synced);
             }
             Err(error) => {
                 tracing::error!(error = crate::exit::chain(&error), "cannot sync the spool");
@@ -88,7 +99,10 @@ fn lost(at: &Event, cause: &str, count: u64) -> Event {
         boot_ns: at.boot_ns,
         process: Process::default(),
         agent: None,
-        body: Body::Lost { cause: cause.to_owned(), count },
+        body: Body::Lost {
+            cause: cause.to_owned(),
+            count,
+        },
     }
 }
 

@@ -53,13 +53,19 @@ impl LastGood {
     pub fn load(state: &StateDir) -> Result<Option<LastGood>, Failure> {
         let path = state.path(FILE);
         let failed = |error: &dyn std::error::Error| {
-            Failure::caused(Exit::Config, format!("cannot read {}", path.display()), error)
-                .help("remove the file to start with what the server sends")
+            Failure::caused(
+                Exit::Config,
+                format!("cannot read {}", path.display()),
+                error,
+            )
+            .help("remove the file to start with what the server sends")
         };
         let Some(bytes) = state.read(FILE).map_err(|error| failed(&error))? else {
             return Ok(None);
         };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(&error))
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| failed(&error))
     }
 
     /// # Errors
@@ -99,7 +105,14 @@ pub fn from_message(message: proto::PolicySet) -> Result<Set, Vec<String>> {
             agent_types: assigned.agent_types,
         });
     }
-    if problems.is_empty() { Ok(Set { revision: message.revision, policies }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Set {
+            revision: message.revision,
+            policies,
+        })
+    } else {
+        Err(problems)
+    }
 }
 
 /// Checks the set and finds the real paths on this host.
@@ -108,7 +121,9 @@ pub fn from_message(message: proto::PolicySet) -> Result<Set, Vec<String>> {
 ///
 /// All problems of all policies, one sentence each.
 pub fn effective(set: &Set, agent_types: &[String]) -> Result<Arc<Vec<Effective>>, Vec<String>> {
-    let options = LoadOptions { agent_types: Some(agent_types) };
+    let options = LoadOptions {
+        agent_types: Some(agent_types),
+    };
     let mut problems = Vec::new();
     let mut effective = Vec::new();
     for assigned in &set.policies {
@@ -122,7 +137,10 @@ pub fn effective(set: &Set, agent_types: &[String]) -> Result<Arc<Vec<Effective>
             }
         };
         if loaded.policies.len() != 1 || loaded.policies[0].policy.name != assigned.name {
-            problems.push(format!("{source}: expected the one policy `{}`", assigned.name));
+            problems.push(format!(
+                "{source}: expected the one policy `{}`",
+                assigned.name
+            ));
             continue;
         }
         let mut policy = loaded.policies.remove(0).policy;
@@ -134,7 +152,11 @@ pub fn effective(set: &Set, agent_types: &[String]) -> Result<Arc<Vec<Effective>
             agent_types: assigned.agent_types.clone(),
         });
     }
-    if problems.is_empty() { Ok(Arc::new(effective)) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Arc::new(effective))
+    } else {
+        Err(problems)
+    }
 }
 
 /// The set of a daemon without a server: every policy of the files, enforced for every agent.
@@ -143,18 +165,31 @@ pub fn effective(set: &Set, agent_types: &[String]) -> Result<Arc<Vec<Effective>
 ///
 /// A file cannot be read, or a policy in it is not valid.
 pub fn from_files(files: &[PathBuf], agent_types: &[String]) -> Result<Set, Failure> {
-    let options = LoadOptions { agent_types: Some(agent_types) };
+    let options = LoadOptions {
+        agent_types: Some(agent_types),
+    };
     let mut set = Set::default();
     for path in files {
         let bytes = std::fs::read(path).map_err(|error| {
-            Failure::caused(Exit::NoInput, format!("cannot read {}", path.display()), &error)
+            Failure::caused(
+                Exit::NoInput,
+                format!("cannot read {}", path.display()),
+                &error,
+            )
         })?;
         let loaded = load(&path.display().to_string(), &bytes, &options).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            Failure::new(Exit::Data, format!("the policy is not valid\n{}", lines.join("\n")))
+            Failure::new(
+                Exit::Data,
+                format!("the policy is not valid\n{}", lines.join("\n")),
+            )
         })?;
         for source in loaded.policies {
-            if set.policies.iter().any(|other| other.name == source.policy.name) {
+            if set
+                .policies
+                .iter()
+                .any(|other| other.name == source.policy.name)
+            {
                 return Err(Failure::new(
                     Exit::Data,
                     format!("policy `{}` is given twice", source.policy.name),
@@ -174,5 +209,8 @@ pub fn from_files(files: &[PathBuf], agent_types: &[String]) -> Result<Set, Fail
 
 /// `name@version` of each policy, in the order of evaluation.
 pub fn names(set: &Set) -> Vec<String> {
-    set.policies.iter().map(|policy| format!("{}@{}", policy.name, policy.version)).collect()
+    set.policies
+        .iter()
+        .map(|policy| format!("{}@{}", policy.name, policy.version))
+        .collect()
 }

@@ -133,7 +133,10 @@ impl Processes {
             self.by_pid.insert(key.pid, key.start_boot_ns);
             self.order.push_back(key);
         }
-        let known = self.by_key.get_mut(&key).expect("it was inserted when it was missing");
+        let known = self
+            .by_key
+            .get_mut(&key)
+            .expect("it was inserted when it was missing");
         if known.exe.is_empty()
             && let Some(exe) = exe
         {
@@ -161,10 +164,17 @@ impl Processes {
         known.interactive = stat.has_terminal;
         let args = self.procfs.arguments(subject.pid);
         known.args = redact::arguments(args.iter().map(String::as_str));
-        known.container =
-            self.procfs.cgroup(subject.pid).map(|path| container::id(&path)).unwrap_or_default();
+        known.container = self
+            .procfs
+            .cgroup(subject.pid)
+            .map(|path| container::id(&path))
+            .unwrap_or_default();
         if known.exe.is_empty() {
-            known.exe = self.procfs.exe(subject.pid).map(|exe| path_text(&exe)).unwrap_or_default();
+            known.exe = self
+                .procfs
+                .exe(subject.pid)
+                .map(|exe| path_text(&exe))
+                .unwrap_or_default();
         }
         known
     }
@@ -179,10 +189,12 @@ impl Processes {
         let mut pid = known.parent_pid;
         while pid > 1 && lineage.len() < LINEAGE_MAX {
             let start_boot_ns = self.by_pid.get(&pid).copied();
-            let registered =
-                start_boot_ns.and_then(|start_boot_ns| self.by_key.get(&Key { pid, start_boot_ns }));
+            let registered = start_boot_ns
+                .and_then(|start_boot_ns| self.by_key.get(&Key { pid, start_boot_ns }));
             let (exe, parent_pid) = match registered {
-                Some(parent) if parent.session == session => (parent.exe.clone(), parent.parent_pid),
+                Some(parent) if parent.session == session => {
+                    (parent.exe.clone(), parent.parent_pid)
+                }
                 // Another session, or none: the agent's root lies below.
                 Some(_) => break,
                 None => match self.procfs.stat(pid) {
@@ -205,7 +217,9 @@ impl Processes {
     fn make_room(&mut self) {
         while self.by_key.len() >= PROCESSES_MAX {
             let ended = self.ended.pop_front().map(|(_, key)| key);
-            let Some(key) = ended.or_else(|| self.order.pop_front()) else { break };
+            let Some(key) = ended.or_else(|| self.order.pop_front()) else {
+                break;
+            };
             self.forget(key);
         }
         // Keys of processes long gone must not pile up in the order of arrival.
@@ -223,7 +237,10 @@ impl Processes {
 }
 
 fn key(subject: &Subject) -> Key {
-    Key { pid: subject.pid, start_boot_ns: subject.start_boot_ns }
+    Key {
+        pid: subject.pid,
+        start_boot_ns: subject.start_boot_ns,
+    }
 }
 
 #[cfg(test)]

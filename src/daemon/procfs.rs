@@ -18,7 +18,9 @@ pub struct Procfs {
 
 impl Default for Procfs {
     fn default() -> Procfs {
-        Procfs { root: PathBuf::from("/proc") }
+        Procfs {
+            root: PathBuf::from("/proc"),
+        }
     }
 }
 
@@ -41,14 +43,17 @@ impl Stat {
 
 impl Procfs {
     pub fn at(root: &Path) -> Procfs {
-        Procfs { root: root.to_owned() }
+        Procfs {
+            root: root.to_owned(),
+        }
     }
 
     /// All processes, ascending. A folder that cannot be read is none.
     pub fn pids(&self) -> Vec<u32> {
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        let mut pids: Vec<u32> =
-            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let mut pids: Vec<u32> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
         pids.sort_unstable();
         pids
     }
@@ -60,14 +65,23 @@ impl Procfs {
 
     /// Arguments, with those that are not UTF-8 taken with replacements.
     pub fn arguments(&self, pid: u32) -> Vec<String> {
-        let text = self.text(pid, "cmdline", CMDLINE_BYTES_MAX).unwrap_or_default();
+        let text = self
+            .text(pid, "cmdline", CMDLINE_BYTES_MAX)
+            .unwrap_or_default();
         let text = text.strip_suffix('\0').unwrap_or(&text);
-        if text.is_empty() { Vec::new() } else { text.split('\0').map(str::to_owned).collect() }
+        if text.is_empty() {
+            Vec::new()
+        } else {
+            text.split('\0').map(str::to_owned).collect()
+        }
     }
 
     /// Path of the executable as its process sees it; `None` for kernel threads and the dead.
     pub fn exe(&self, pid: u32) -> Option<Vec<u8>> {
-        let path = fs::read_link(self.path(pid, "exe")).ok()?.into_os_string().into_vec();
+        let path = fs::read_link(self.path(pid, "exe"))
+            .ok()?
+            .into_os_string()
+            .into_vec();
         path.starts_with(b"/").then_some(path)
     }
 
@@ -86,22 +100,41 @@ impl Procfs {
     pub fn cgroup(&self, pid: u32) -> Option<String> {
         let text = self.text(pid, "cgroup", CMDLINE_BYTES_MAX)?;
         let path = |line: &str| line.splitn(3, ':').nth(2).map(str::to_owned);
-        let unified = text.lines().find(|line| line.starts_with("0::")).and_then(path);
+        let unified = text
+            .lines()
+            .find(|line| line.starts_with("0::"))
+            .and_then(path);
         match unified {
             Some(path) if path != "/" => Some(path),
-            _ => text.lines().filter_map(path).max_by_key(String::len).or(unified),
+            _ => text
+                .lines()
+                .filter_map(path)
+                .max_by_key(String::len)
+                .or(unified),
         }
     }
 
     /// Files that the process has open or mapped, as far as /proc tells.
     pub fn files(&self, pid: u32) -> Vec<Vec<u8>> {
         let maps = fs::read(self.path(pid, "maps")).unwrap_or_default();
-        let mapped = maps
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| line.iter().position(|byte| *byte == b'/').map(|at| line[at..].to_vec()));
-        let descriptors = fs::read_dir(self.path(pid, "fd")).into_iter().flatten().flatten();
+        let mapped = maps.split(|byte| *byte == b'\n').filter_map(|line| {
+            line.iter()
+                .position(|byte| *byte == b'/')
+                .map(|at| line[at..].to_vec())
+        });
+        let descriptors = fs::read_dir(self.path(pid, "fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let opened = descriptors
-            .filter_map(|entry| Some(fs::read_link(entry.path()).ok()?.into_os_string().into_vec()))
+            .filter_map(|entry| {
+                Some(
+                    fs::read_link(entry.path())
+                        .ok()?
+                        .into_os_string()
+                        .into_vec(),
+                )
+            })
             .filter(|path| path.starts_with(b"/"));
         let mut files: Vec<Vec<u8>> = mapped.chain(opened).collect();
         files.sort();

@@ -11,15 +11,44 @@ pub const ARG_BYTES_MAX: usize = 1024;
 
 /// Names whose value is a secret, when the name contains one of these.
 const NAMES: [&str; 14] = [
-    "token", "secret", "password", "passwd", "passphrase", "api-key", "apikey", "api_key",
-    "access-key", "access_key", "private-key", "private_key", "credential", "cookie",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "api-key",
+    "apikey",
+    "api_key",
+    "access-key",
+    "access_key",
+    "private-key",
+    "private_key",
+    "credential",
+    "cookie",
 ];
 /// Values that are secrets by their form: the prefix, and how much must follow.
 const PREFIXES: [(&str, usize); 21] = [
-    ("sk-", 16), ("ghp_", 16), ("gho_", 16), ("ghu_", 16), ("ghs_", 16), ("ghr_", 16),
-    ("github_pat_", 16), ("glpat-", 12), ("xoxb-", 10), ("xoxp-", 10), ("xoxa-", 10),
-    ("AKIA", 16), ("ASIA", 16), ("AIza", 20), ("hf_", 16), ("npm_", 16), ("pypi-", 16),
-    ("tyr_et_", 8), ("tyr_at_", 8), ("eyJ", 30), ("ya29.", 16),
+    ("sk-", 16),
+    ("ghp_", 16),
+    ("gho_", 16),
+    ("ghu_", 16),
+    ("ghs_", 16),
+    ("ghr_", 16),
+    ("github_pat_", 16),
+    ("glpat-", 12),
+    ("xoxb-", 10),
+    ("xoxp-", 10),
+    ("xoxa-", 10),
+    ("AKIA", 16),
+    ("ASIA", 16),
+    ("AIza", 20),
+    ("hf_", 16),
+    ("npm_", 16),
+    ("pypi-", 16),
+    ("tyr_et_", 8),
+    ("tyr_at_", 8),
+    ("eyJ", 30),
+    ("ya29.", 16),
 ];
 
 /// The arguments of a process as they may be kept.
@@ -83,7 +112,14 @@ fn word(word: &str, state: Next) -> (String, Next) {
         let head = &word[..=name.len()];
         return if value.is_empty() {
             let is_header = name.eq_ignore_ascii_case("authorization");
-            (word.to_owned(), if is_header { Next::Authorization } else { Next::Secret })
+            (
+                word.to_owned(),
+                if is_header {
+                    Next::Authorization
+                } else {
+                    Next::Secret
+                },
+            )
         } else {
             (format!("{head}{REDACTED}"), Next::Plain)
         };
@@ -100,8 +136,11 @@ fn is_separator(character: char) -> bool {
 }
 
 fn is_secret_flag(word: &str) -> bool {
-    word.starts_with("--") && !word.contains('=') && names_secret(word)
-        && !word.ends_with("-file") && !word.ends_with("-path")
+    word.starts_with("--")
+        && !word.contains('=')
+        && names_secret(word)
+        && !word.ends_with("-file")
+        && !word.ends_with("-path")
 }
 
 fn names_secret(name: &str) -> bool {
@@ -112,7 +151,9 @@ fn names_secret(name: &str) -> bool {
 }
 
 fn is_scheme(word: &str) -> bool {
-    ["bearer", "basic", "token", "digest"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+    ["bearer", "basic", "token", "digest"]
+        .iter()
+        .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }
 
 /// `scheme://user:secret@host` without the secret.
@@ -149,9 +190,9 @@ fn forms(word: &str) -> String {
 /// Bytes of the secret that `text` begins with.
 fn secret_length(text: &str) -> Option<usize> {
     let length = text.find(|c| !is_token_character(c)).unwrap_or(text.len());
-    let is_secret = PREFIXES.iter().any(|(prefix, least)| {
-        text.starts_with(prefix) && length >= prefix.len() + least
-    });
+    let is_secret = PREFIXES
+        .iter()
+        .any(|(prefix, least)| text.starts_with(prefix) && length >= prefix.len() + least);
     is_secret.then_some(length)
 }
 
@@ -163,7 +204,10 @@ fn cut(text: &str) -> String {
     if text.len() <= ARG_BYTES_MAX {
         return text.to_owned();
     }
-    let end = (0..=ARG_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=ARG_BYTES_MAX)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
     format!("{}…", &text[..end])
 }
 

@@ -52,9 +52,8 @@ async fn serve(
     machine: MachineFacts,
     notifier: &Notifier,
 ) -> Result<Exit, Failure> {
-    let no_signals = |error: std::io::Error| {
-        Failure::caused(Exit::Os, "cannot wait for signals", &error)
-    };
+    let no_signals =
+        |error: std::io::Error| Failure::caused(Exit::Os, "cannot wait for signals", &error);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let kernel = Live::load(signatures.clone(), config.scope.as_deref())
@@ -115,7 +114,11 @@ async fn identity(
         match run::identity(config, state, machine).await {
             Err(failure) if failure.exit == Exit::Unavailable => {
                 let delay = backoff.delay();
-                tracing::warn!(error = failure.message, delay_ms = delay.as_millis() as u64, "not enrolled yet");
+                tracing::warn!(
+                    error = failure.message,
+                    delay_ms = delay.as_millis() as u64,
+                    "not enrolled yet"
+                );
                 tokio::time::sleep(delay.max(Duration::from_millis(100))).await;
             }
             outcome => return outcome,
@@ -140,7 +143,10 @@ fn release(
     }
     let kernel = Live::load(signatures, None).map_err(failed)?;
     kernel.release().map_err(failed)?;
-    tell(process, "enforcement is off: agents on this host are not governed until the daemon starts again");
+    tell(
+        process,
+        "enforcement is off: agents on this host are not governed until the daemon starts again",
+    );
     Ok(Exit::Ok)
 }
 
@@ -153,7 +159,11 @@ fn signatures(config: &Config) -> Result<Signatures, Failure> {
     let mut files = Vec::new();
     for path in &config.signatures {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::caused(Exit::NoInput, format!("cannot read {}", path.display()), &error)
+            Failure::caused(
+                Exit::NoInput,
+                format!("cannot read {}", path.display()),
+                &error,
+            )
         })?;
         files.push((path.display().to_string(), text));
     }

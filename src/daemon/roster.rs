@@ -38,11 +38,16 @@ impl Roster {
         if let Some(agent) = self.lock().get(number) {
             return Some(agent.clone());
         }
-        self.past().iter().find(|(past, _)| *past == number).map(|(_, agent)| agent.clone())
+        self.past()
+            .iter()
+            .find(|(past, _)| *past == number)
+            .map(|(_, agent)| agent.clone())
     }
 
     pub fn is_root(&self, number: u64, pid: u32) -> bool {
-        self.lock().get(number).is_some_and(|agent| agent.root_pid == pid)
+        self.lock()
+            .get(number)
+            .is_some_and(|agent| agent.root_pid == pid)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -51,13 +56,20 @@ impl Roster {
 
     /// All agents by session number, sorted.
     pub fn agents(&self) -> Vec<(u64, Agent)> {
-        self.lock().all().into_iter().map(|(number, agent)| (number, agent.clone())).collect()
+        self.lock()
+            .all()
+            .into_iter()
+            .map(|(number, agent)| (number, agent.clone()))
+            .collect()
     }
 
     /// What rules may ask of each session.
     pub fn principals(&self, host: &Principal) -> Vec<(u64, Principal)> {
         let agents = self.agents();
-        agents.into_iter().map(|(number, agent)| (number, agent.principal(host))).collect()
+        agents
+            .into_iter()
+            .map(|(number, agent)| (number, agent.principal(host)))
+            .collect()
     }
 
     /// Notes that a session is about to end, so that the next look settles it.
@@ -91,14 +103,20 @@ impl Roster {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.sessions
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn past(&self) -> MutexGuard<'_, VecDeque<(u64, Agent)>> {
-        self.past.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.past
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn ending(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.ending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.ending
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -97,12 +97,18 @@ impl Running {
         let _ = self.changes.send(Change::Stop);
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().err())
+                .count()
         });
         if joined.await.is_ok_and(|panicked| panicked > 0) {
             tracing::error!("a thread of the daemon panicked");
         }
-        self.engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).flush();
+        self.engine
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .flush();
         if self.has_server {
             let drained = async {
                 while self.spool.status().acknowledged < self.spool.status().synced {
@@ -135,12 +141,25 @@ impl Running {
 ///
 /// The spool or the last good policies cannot be read, or policies given by hand are not valid.
 pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failure> {
-    let Setup { config, state, kernel, signatures, machine, procfs } = setup;
-    let spool = Spool::open(&state.path("spool"), Limits::with_cap(config.spool_bytes_max))
-        .map_err(|error| Failure::caused(Exit::Io, "cannot open the spool", &error))?;
+    let Setup {
+        config,
+        state,
+        kernel,
+        signatures,
+        machine,
+        procfs,
+    } = setup;
+    let spool = Spool::open(
+        &state.path("spool"),
+        Limits::with_cap(config.spool_bytes_max),
+    )
+    .map_err(|error| Failure::caused(Exit::Io, "cannot open the spool", &error))?;
     let spool = Arc::new(spool);
     let outbox = Arc::new(Outbox::new(Arc::clone(&spool), config.print_events));
-    let (roster, generations) = (Arc::new(Roster::default()), Arc::new(Generations::default()));
+    let (roster, generations) = (
+        Arc::new(Roster::default()),
+        Arc::new(Generations::default()),
+    );
     let (changes, changes_receiver) = channel();
     let loss_mark = LossMark::load(&state, &machine.boot_id);
     let engine = Engine::new(Parts {
@@ -194,8 +213,17 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
     if let (Some(server), Some(identity)) = (config.server.clone(), identity) {
         let (renewed, identity) = watch::channel(Arc::new(identity));
         let link = Link::new(server.clone(), identity);
-        tasks.spawn(export::run(link.clone(), Arc::clone(&spool), outbox.subscribe(), Arc::clone(&metrics)));
-        tasks.spawn(policy_watch::run(link.clone(), changes.clone(), status.clone()));
+        tasks.spawn(export::run(
+            link.clone(),
+            Arc::clone(&spool),
+            outbox.subscribe(),
+            Arc::clone(&metrics),
+        ));
+        tasks.spawn(policy_watch::run(
+            link.clone(),
+            changes.clone(),
+            status.clone(),
+        ));
         let sources = heartbeat::Sources {
             about: about(&config, &machine),
             kernel,
@@ -206,16 +234,28 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         tasks.spawn(heartbeat::run(link, sources, status.clone()));
         tasks.spawn(enroll::keep_renewed(server, state, renewed));
     }
-    Ok(Running { stop, changes, threads, tasks, engine, spool, status, has_server })
+    Ok(Running {
+        stop,
+        changes,
+        threads,
+        tasks,
+        engine,
+        spool,
+        status,
+        has_server,
+    })
 }
 
 /// The policies that hold before the server has been reached.
 fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failure> {
     if config.server.is_none() {
         let set = policies::from_files(&config.policies, &enforcer.agent_types)?;
-        if !enforcer.apply(set) {
+        if !enforcer.apply(&set) {
             let problems = enforcer.status.borrow().problems.join("; ");
-            return Err(Failure::new(Exit::Data, format!("the policies cannot be enforced: {problems}")));
+            return Err(Failure::new(
+                Exit::Data,
+                format!("the policies cannot be enforced: {problems}"),
+            ));
         }
         return Ok(());
     }
@@ -231,8 +271,10 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
             moment: crate::policy::moment::Moment::from_zoned(&jiff::Zoned::now()),
         });
     }
-    if !enforcer.apply(last_good.set) {
-        tracing::error!("the last good policies cannot be put in force; what the kernel holds stays");
+    if !enforcer.apply(&last_good.set) {
+        tracing::error!(
+            "the last good policies cannot be put in force; what the kernel holds stays"
+        );
     }
     Ok(())
 }
@@ -257,12 +299,17 @@ fn find_running_agents(
     // What the kernel knows already keeps its session.
     found.retain(|agent| !known.contains(&agent.pid));
     for agent in &found {
-        let running = RunningAgent { pid: agent.pid, agent_type: agent.agent_type.clone() };
+        let running = RunningAgent {
+            pid: agent.pid,
+            agent_type: agent.agent_type.clone(),
+        };
         if let Err(error) = kernel.tag(&running) {
             tracing::error!(%error, pid = agent.pid, "an agent that already runs is not governed");
         }
     }
-    let mut engine = engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut engine = engine
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     engine.adopt_sessions(&found);
 }
 
@@ -270,11 +317,18 @@ fn find_running_agents(
 /// kernel's buffer when the daemon before was killed between the two.
 fn last_spooled(spool: &Spool) -> HashSet<(u64, u32)> {
     let last = spool.status().last;
-    let items = spool.read(last.saturating_sub(SPOOLED_COMPARED), usize::MAX, usize::MAX);
-    let events = items.unwrap_or_default().into_iter().filter_map(|item| match item {
-        Item::Record(stored) => decode_event(&stored.event).ok(),
-        Item::Gap(_) => None,
-    });
+    let items = spool.read(
+        last.saturating_sub(SPOOLED_COMPARED),
+        usize::MAX,
+        usize::MAX,
+    );
+    let events = items
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Record(stored) => decode_event(&stored.event).ok(),
+            Item::Gap(_) => None,
+        });
     events
         .filter(|event| matches!(event.body, Body::Operation(_) | Body::AgentStarted { .. }))
         .map(|event| (event.boot_ns, event.process.pid))
@@ -309,10 +363,11 @@ pub async fn identity(
     state: &StateDir,
     machine: &MachineFacts,
 ) -> Result<Option<Identity>, Failure> {
-    let Some(server) = &config.server else { return Ok(None) };
-    let stored = Identity::load(state).map_err(|error| {
-        Failure::new(Exit::Config, chain(&error))
-    })?;
+    let Some(server) = &config.server else {
+        return Ok(None);
+    };
+    let stored =
+        Identity::load(state).map_err(|error| Failure::new(Exit::Config, chain(&error)))?;
     if stored.is_some() {
         return Ok(stored);
     }
@@ -328,7 +383,9 @@ pub async fn identity(
         labels: config.labels.clone(),
     };
     let identity = enroll::enroll(server, &token, &machine).await?;
-    identity.store(state).map_err(|error| Failure::new(Exit::Io, chain(&error)))?;
+    identity
+        .store(state)
+        .map_err(|error| Failure::new(Exit::Io, chain(&error)))?;
     tracing::info!(host = %identity.host_id, server, "enrolled");
     Ok(Some(identity))
 }

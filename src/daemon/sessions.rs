@@ -76,8 +76,11 @@ impl Sessions {
 
     /// Sessions, sorted by number.
     pub fn all(&self) -> Vec<(u64, &Agent)> {
-        let mut all: Vec<(u64, &Agent)> =
-            self.by_number.iter().map(|(number, agent)| (*number, agent)).collect();
+        let mut all: Vec<(u64, &Agent)> = self
+            .by_number
+            .iter()
+            .map(|(number, agent)| (*number, agent))
+            .collect();
         all.sort_unstable_by_key(|(number, _)| *number);
         all
     }
@@ -98,7 +101,9 @@ pub fn agent_id(machine_id: &str, boot_id: &str, session: &Session) -> String {
     let digest = hash.finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
 }
 
 #[cfg(test)]
@@ -109,7 +114,12 @@ mod tests {
     use crate::daemon::kernel::Session;
 
     fn session(number: u64, root_pid: u32, root_start_boot_ns: u64) -> Session {
-        Session { number, agent_types: vec![], root_pid, root_start_boot_ns }
+        Session {
+            number,
+            agent_types: vec![],
+            root_pid,
+            root_start_boot_ns,
+        }
     }
 
     #[test]

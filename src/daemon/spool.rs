@@ -34,7 +34,10 @@ pub struct Limits {
 impl Limits {
     /// Files of 4 MiB, or an eighth of a small cap, so that one eviction never takes much.
     pub fn with_cap(bytes_max: u64) -> Limits {
-        Limits { bytes_max, segment_bytes_max: (bytes_max / 8).clamp(4096, 4 << 20) }
+        Limits {
+            bytes_max,
+            segment_bytes_max: (bytes_max / 8).clamp(4096, 4 << 20),
+        }
     }
 }
 
@@ -90,7 +93,11 @@ pub struct Status {
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     #[error("cannot {what} {path}")]
-    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("an event of {0} bytes does not fit the spool, the most is {EVENT_BYTES_MAX}")]
     EventTooLong(usize),
 }
@@ -132,7 +139,9 @@ impl Spool {
     ///
     /// The folder or a file in it cannot be read or written.
     pub fn open(dir: &Path, limits: Limits) -> Result<Spool, SpoolError> {
-        Ok(Spool { inner: Mutex::new(files::open(dir, limits)?) })
+        Ok(Spool {
+            inner: Mutex::new(files::open(dir, limits)?),
+        })
     }
 
     /// Appends one record and gives its number.
@@ -147,7 +156,11 @@ impl Spool {
         }
         let mut inner = self.lock();
         let sequence = inner.next;
-        let record = Record { sequence, before: inner.chain, event };
+        let record = Record {
+            sequence,
+            before: inner.chain,
+            event,
+        };
         let bytes = record.encode();
         inner.make_room(bytes.len() as u64)?;
         if let Err(first) = inner.write(&bytes) {
@@ -241,7 +254,9 @@ impl Spool {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every method leaves the fields agreeing with the files before it can panic.
-        self.inner.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.inner
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
@@ -254,16 +269,17 @@ impl Inner {
     fn make_room(&mut self, record_bytes: u64) -> Result<(), SpoolError> {
         let writing = self.files.last().map_or(0, |file| file.bytes);
         let is_empty = writing <= HEADER_BYTES as u64;
-        if !is_empty && writing + record_bytes > self.limits.segment_bytes_max {
-            if let Err(error) = self.rotate() {
-                if !self.evict(1)? {
-                    return Err(error);
-                }
-                self.rotate()?;
+        let is_full = !is_empty && writing + record_bytes > self.limits.segment_bytes_max;
+        if is_full && let Err(error) = self.rotate() {
+            if !self.evict(1)? {
+                return Err(error);
             }
+            self.rotate()?;
         }
-        let closed: Vec<u64> =
-            self.files[..self.files.len() - 1].iter().map(|file| file.bytes).collect();
+        let closed: Vec<u64> = self.files[..self.files.len() - 1]
+            .iter()
+            .map(|file| file.bytes)
+            .collect();
         let writing = self.files.last().map_or(0, |file| file.bytes) + record_bytes;
         let count = retention::files_to_evict(&closed, writing, self.limits.bytes_max);
         self.evict(count)?;
@@ -277,7 +293,10 @@ impl Inner {
             if self.files.len() < 2 {
                 break;
             }
-            let first = self.files[0].header.first.max(self.position.acknowledged + 1);
+            let first = self.files[0]
+                .header
+                .first
+                .max(self.position.acknowledged + 1);
             let end = self.files[1].header.first;
             self.remove_oldest()?;
             self.position.evicted += end.saturating_sub(first);
@@ -298,11 +317,16 @@ impl Inner {
 
     /// Appends bytes to the file being written, or leaves it as it was.
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
-        let file = self.files.last_mut().expect("a spool always has a file it writes");
+        let file = self
+            .files
+            .last_mut()
+            .expect("a spool always has a file it writes");
         if let Err(error) = self.writing.write_all(bytes) {
             let whole = file.bytes;
             let path = file.path.clone();
-            self.writing.set_len(whole).map_err(io_error("cut back", &path))?;
+            self.writing
+                .set_len(whole)
+                .map_err(io_error("cut back", &path))?;
             return Err(io_error("write", &path)(error));
         }
         file.bytes += bytes.len() as u64;
@@ -322,7 +346,11 @@ impl Inner {
         if self.synced + 1 == self.next {
             return Ok(());
         }
-        let path = &self.files.last().expect("a spool always has a file it writes").path;
+        let path = &self
+            .files
+            .last()
+            .expect("a spool always has a file it writes")
+            .path;
         self.writing.sync_data().map_err(io_error("sync", path))?;
         self.synced = self.next - 1;
         self.unsynced_bytes = 0;
@@ -331,7 +359,9 @@ impl Inner {
 
     fn save(&mut self, sync: bool) -> Result<(), SpoolError> {
         let path = self.dir.join(files::CURSOR);
-        self.cursor.save(self.position, sync).map_err(io_error("write", &path))
+        self.cursor
+            .save(self.position, sync)
+            .map_err(io_error("write", &path))
     }
 }
 

@@ -71,9 +71,11 @@ pub struct Enforcer {
 
 impl Enforcer {
     /// Puts `set` in force. On any problem what was in force stays so, and the problem is told.
-    pub fn apply(&mut self, set: Set) -> bool {
-        let applied = effective(&set, &self.agent_types)
-            .and_then(|policies| self.put_in_force(&set, policies).map_err(|error| vec![error]));
+    pub fn apply(&mut self, set: &Set) -> bool {
+        let applied = effective(set, &self.agent_types).and_then(|policies| {
+            self.put_in_force(set, policies)
+                .map_err(|error| vec![error])
+        });
         match applied {
             Ok(()) => true,
             Err(problems) => {
@@ -86,9 +88,12 @@ impl Enforcer {
     /// Handles changes until told to stop.
     pub fn run(&mut self, changes: &Receiver<Change>) {
         loop {
-            let Some(due) = self.wait(changes) else { return };
+            let Some(due) = self.wait(changes) else {
+                return;
+            };
             if due.sessions {
-                self.status.send_modify(|status| status.sessions_changes += 1);
+                self.status
+                    .send_modify(|status| status.sessions_changes += 1);
             }
             match due.set {
                 Some(message) => self.take(message),
@@ -132,7 +137,7 @@ impl Enforcer {
                 self.status.send_modify(|status| status.problems.clear());
             }
             Ok(set) => {
-                self.apply(set);
+                self.apply(&set);
             }
             Err(problems) => self.refuse(revision, problems),
         }
@@ -141,7 +146,7 @@ impl Enforcer {
     /// Compiles the set in force anew.
     fn again(&mut self) {
         let set = self.set.clone();
-        self.apply(set);
+        self.apply(&set);
     }
 
     fn put_in_force(&mut self, set: &Set, policies: Arc<Vec<Effective>>) -> Result<(), String> {
@@ -152,20 +157,40 @@ impl Enforcer {
             sessions: self.roster.principals(&self.host),
             moment,
         };
-        let in_force = self.kernel.put_in_force(&wanted).map_err(|error| error.to_string())?;
+        let in_force = self
+            .kernel
+            .put_in_force(&wanted)
+            .map_err(|error| error.to_string())?;
         let number = in_force.generation;
-        self.generations.add(Generation { number, policies, host: self.host.clone(), moment });
+        self.generations.add(Generation {
+            number,
+            policies,
+            host: self.host.clone(),
+            moment,
+        });
         let is_new = *set != self.set || self.status.borrow().generation == 0;
         self.set = set.clone();
-        let last_good = LastGood { set: set.clone(), generation: number };
+        let last_good = LastGood {
+            set: set.clone(),
+            generation: number,
+        };
         if let Err(error) = last_good.store(&self.state) {
             tracing::error!(%error, "cannot keep the policies on disk");
         }
         if is_new || self.status.borrow().limits != in_force.limits {
             let policies = names(set);
-            tracing::info!(revision = set.revision, generation = number, ?policies, "policies in force");
+            tracing::info!(
+                revision = set.revision,
+                generation = number,
+                ?policies,
+                "policies in force"
+            );
             let limits = in_force.limits.clone();
-            self.event(Body::PolicyApplied { generation: number, policies, limits });
+            self.event(Body::PolicyApplied {
+                generation: number,
+                policies,
+                limits,
+            });
         }
         self.status.send_modify(|status| {
             status.revision = set.revision;
@@ -180,15 +205,20 @@ impl Enforcer {
         tracing::error!(revision, ?problems, "the policies were not put in force");
         // The same refusal at every reconnection would be noise.
         if self.status.borrow().problems != problems {
-            let message =
-                format!("policy set {revision} was not put in force: {}", problems.join("; "));
+            let message = format!(
+                "policy set {revision} was not put in force: {}",
+                problems.join("; ")
+            );
             self.event(Body::Alarm { message });
         }
         self.status.send_modify(|status| status.problems = problems);
     }
 
     fn event(&self, body: Body) {
-        self.engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).host_event(body);
+        self.engine
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .host_event(body);
     }
 
     fn policies(&self) -> Option<Generation> {
@@ -197,18 +227,26 @@ impl Enforcer {
 
     fn reads_sessions(&self) -> bool {
         self.any_rule(|rule| {
-            rule.condition.as_ref().is_some_and(|condition| condition.needs().session())
+            rule.condition
+                .as_ref()
+                .is_some_and(|condition| condition.needs().session())
         })
     }
 
     fn any_rule(&self, holds: impl Fn(&crate::policy::rule::Rule) -> bool) -> bool {
-        let Some(generation) = self.policies() else { return false };
-        generation.policies.iter().any(|effective| effective.policy.rules.iter().any(&holds))
+        let Some(generation) = self.policies() else {
+            return false;
+        };
+        generation
+            .policies
+            .iter()
+            .any(|effective| effective.policy.rules.iter().any(&holds))
     }
 
     fn hour_has_changed(&self) -> bool {
         let now = Moment::from_zoned(&Zoned::now());
-        self.policies().is_some_and(|generation| generation.moment != now)
+        self.policies()
+            .is_some_and(|generation| generation.moment != now)
             && self.any_rule(depends_on_clock)
     }
 
@@ -219,7 +257,10 @@ impl Enforcer {
         let now = Zoned::now();
         let boundary = Moment::next_boundary(&now).map(|boundary| now.duration_until(&boundary));
         // A clock that is set meanwhile is noticed within a minute.
-        boundary.and_then(|left| left.try_into().ok()).unwrap_or(IDLE).min(IDLE)
+        boundary
+            .and_then(|left| left.try_into().ok())
+            .unwrap_or(IDLE)
+            .min(IDLE)
     }
 }
 

@@ -14,16 +14,25 @@ pub struct Users {
 
 impl Users {
     pub fn of_file(path: &Path) -> Users {
-        Users { path: path.to_owned(), modified: None, names: HashMap::new() }
+        Users {
+            path: path.to_owned(),
+            modified: None,
+            names: HashMap::new(),
+        }
     }
 
     pub fn name(&mut self, uid: u32) -> String {
-        let modified = std::fs::metadata(&self.path).and_then(|about| about.modified()).ok();
+        let modified = std::fs::metadata(&self.path)
+            .and_then(|about| about.modified())
+            .ok();
         if modified != self.modified || modified.is_none() {
             self.modified = modified;
             self.names = parse(&std::fs::read_to_string(&self.path).unwrap_or_default());
         }
-        self.names.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+        self.names
+            .get(&uid)
+            .cloned()
+            .unwrap_or_else(|| uid.to_string())
     }
 }
 
@@ -51,7 +60,11 @@ mod tests {
         let path = dir.path().join("passwd");
         let mut users = Users::of_file(&path);
         assert_eq!(users.name(0), "0");
-        std::fs::write(&path, "root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/\nann:x:1000:\nbad\n").unwrap();
+        std::fs::write(
+            &path,
+            "root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/\nann:x:1000:\nbad\n",
+        )
+        .unwrap();
         assert_eq!(users.name(0), "root");
         assert_eq!(users.name(1000), "ann");
         assert_eq!(users.name(7), "7");

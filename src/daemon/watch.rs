@@ -44,7 +44,10 @@ async fn stream(
     backoff: &mut Backoff,
 ) -> Result<(), Status> {
     let opening = async {
-        let mut sets = client.watch(WatchRequest { revision: held }).await?.into_inner();
+        let mut sets = client
+            .watch(WatchRequest { revision: held })
+            .await?
+            .into_inner();
         let first = sets.message().await?;
         Ok::<_, Status>((sets, first))
     };

@@ -7,7 +7,10 @@ fn check(typed: &[&str], expected: &[&str]) {
 
 #[test]
 fn options_with_equals_signs_are_split_once() {
-    check(&["audit", "tail", "--verdict=deny"], &["audit", "tail", "--verdict", "deny"]);
+    check(
+        &["audit", "tail", "--verdict=deny"],
+        &["audit", "tail", "--verdict", "deny"],
+    );
     check(&["--label=a=b"], &["--label", "a=b"]);
     check(&["--token="], &["--token", ""]);
 }
@@ -19,6 +22,9 @@ fn short_help_is_help() {
 
 #[test]
 fn what_is_not_an_option_is_left_alone() {
-    check(&["a=b", "-f=x", "--=x", "--a b=c"], &["a=b", "-f=x", "--=x", "--a b=c"]);
+    check(
+        &["a=b", "-f=x", "--=x", "--a b=c"],
+        &["a=b", "-f=x", "--=x", "--a b=c"],
+    );
     check(&["x", "--", "-h", "--a=b"], &["x", "--", "-h", "--a=b"]);
 }

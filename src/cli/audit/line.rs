@@ -8,7 +8,10 @@ use crate::wire::rest::EventRecord;
 
 /// Time, host, agent type, verdict, action, resource, rule and policy, executable, lineage.
 pub fn text(event: &EventRecord, paint: Paint, zone: &TimeZone) -> String {
-    let time = event.time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f");
+    let time = event
+        .time
+        .to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S%.3f");
     let agent = event.agent_type.as_deref().unwrap_or("-");
     let head = format!(
         "{} {} {}",
@@ -29,7 +32,9 @@ pub fn text(event: &EventRecord, paint: Paint, zone: &TimeZone) -> String {
 
 fn operation(event: &EventRecord, paint: Paint) -> String {
     let verdict = verdict(event, paint);
-    let action = event.action.map_or("-".to_owned(), |action| action.to_string());
+    let action = event
+        .action
+        .map_or("-".to_owned(), |action| action.to_string());
     let resource = plain(event.resource.as_deref().unwrap_or("-"));
     let mut text = format!("{verdict} {action} {resource} {}", decided(event));
     if !event.reason.is_empty() {
@@ -55,8 +60,12 @@ fn verdict(event: &EventRecord, paint: Paint) -> String {
 }
 
 fn decided(event: &EventRecord) -> String {
-    let Some(policy) = &event.policy else { return "default".to_owned() };
-    let version = event.policy_version.map_or(String::new(), |version| format!("@{version}"));
+    let Some(policy) = &event.policy else {
+        return "default".to_owned();
+    };
+    let version = event
+        .policy_version
+        .map_or(String::new(), |version| format!("@{version}"));
     let rule = event.rule.as_deref().unwrap_or("-");
     format!("rule={} policy={}{version}", plain(rule), plain(policy))
 }
@@ -74,7 +83,10 @@ fn other(event: &EventRecord, paint: Paint) -> String {
     let detail = |name: &str| event.detail.get(name).and_then(|value| value.as_str());
     let list = |name: &str| {
         let items = event.detail.get(name).and_then(|value| value.as_array());
-        let items = items.into_iter().flatten().filter_map(|value| value.as_str());
+        let items = items
+            .into_iter()
+            .flatten()
+            .filter_map(|value| value.as_str());
         items.map(plain).collect::<Vec<String>>().join(" ")
     };
     match event.kind.as_str() {
@@ -92,13 +104,24 @@ fn other(event: &EventRecord, paint: Paint) -> String {
             plain(detail("cause").unwrap_or("-"))
         ),
         "policy_applied" => {
-            let generation = event.detail.get("generation").and_then(serde_json::Value::as_u64);
+            let generation = event
+                .detail
+                .get("generation")
+                .and_then(serde_json::Value::as_u64);
             let policies = list("policies");
-            let policies = if policies.is_empty() { "none".to_owned() } else { policies };
+            let policies = if policies.is_empty() {
+                "none".to_owned()
+            } else {
+                policies
+            };
             format!("POLICY generation={} {policies}", generation.unwrap_or(0))
         }
         "alarm" => {
-            format!("{} {}", paint.red("ALARM"), plain(detail("message").unwrap_or("-")))
+            format!(
+                "{} {}",
+                paint.red("ALARM"),
+                plain(detail("message").unwrap_or("-"))
+            )
         }
         kind => plain(kind),
     }

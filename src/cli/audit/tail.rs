@@ -47,8 +47,13 @@ pub(super) async fn run(
                 if last > before {
                     delay = RETRY_DELAY_MIN;
                 }
-                let cause = outcome.err().map_or("the stream ended".to_owned(), |f| f.message);
-                tell(process, &format!("{cause}; trying again in {} ms", delay.as_millis()));
+                let cause = outcome
+                    .err()
+                    .map_or("the stream ended".to_owned(), |f| f.message);
+                tell(
+                    process,
+                    &format!("{cause}; trying again in {} ms", delay.as_millis()),
+                );
             }
         }
         tokio::time::sleep(delay).await;
@@ -58,7 +63,10 @@ pub(super) async fn run(
 
 /// Position of the newest event of all, whatever the filter.
 async fn newest_id(client: &Client) -> Result<u64, Failure> {
-    let query = EventQuery { limit: Some(PAGE_MAX.min(100)), ..EventQuery::default() };
+    let query = EventQuery {
+        limit: Some(PAGE_MAX.min(100)),
+        ..EventQuery::default()
+    };
     let page: EventPage = client.get("events", &query.pairs()).await?;
     Ok(page.events.iter().map(|event| event.id).max().unwrap_or(0))
 }
@@ -71,7 +79,10 @@ async fn follow_once(
     last: &mut u64,
 ) -> Result<(), Failure> {
     let id = last.to_string();
-    let mut body = client.stream("events/stream", &query.pairs(), &id).await?.into_body();
+    let mut body = client
+        .stream("events/stream", &query.pairs(), &id)
+        .await?
+        .into_body();
     let mut parser = sse::Parser::default();
     let broken = |message: String| Failure::new(Exit::Unavailable, message);
     loop {
@@ -80,7 +91,9 @@ async fn follow_once(
             .map_err(|_| broken("the stream fell silent".to_owned()))?;
         let Some(frame) = frame else { return Ok(()) };
         let frame = frame.map_err(|error| broken(format!("the stream broke: {error}")))?;
-        let Some(bytes) = frame.data_ref() else { continue };
+        let Some(bytes) = frame.data_ref() else {
+            continue;
+        };
         let events = parser
             .push(bytes)
             .map_err(|error| Failure::new(Exit::Protocol, error.to_string()))?;
@@ -109,7 +122,9 @@ fn handle(
             tell(process, &format!("server: {} {}", event.name, event.data));
             Ok(())
         }
-        Err(error) => Err(Failure::caused(Exit::Protocol, "cannot read an event", &error)
-            .help("the server may be of another version; compare `tyr version` on both sides")),
+        Err(error) => Err(
+            Failure::caused(Exit::Protocol, "cannot read an event", &error)
+                .help("the server may be of another version; compare `tyr version` on both sides"),
+        ),
     }
 }

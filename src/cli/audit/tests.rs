@@ -29,8 +29,14 @@ fn denied() -> EventRecord {
         args: vec![],
         container: String::new(),
         lineage: vec![
-            Ancestor { pid: 30, exe: "/usr/bin/bash".to_owned() },
-            Ancestor { pid: 20, exe: "/opt/claude".to_owned() },
+            Ancestor {
+                pid: 30,
+                exe: "/usr/bin/bash".to_owned(),
+            },
+            Ancestor {
+                pid: 20,
+                exe: "/opt/claude".to_owned(),
+            },
         ],
         action: Some(Action::FileRead),
         resource: Some("/home/ann/.ssh/id_rsa".to_owned()),
@@ -95,12 +101,21 @@ fn other_kinds_have_their_own_words() {
             kind("agent_started", serde_json::json!({"evidence": "exe\n/x"})),
             "STARTED /usr/bin/cat[31] evidence=exe\\u{a}/x",
         ),
-        (kind("lost", serde_json::json!({"cause": "ring buffer full"})), "LOST 9 record(s): ring buffer full"),
         (
-            kind("policy_applied", serde_json::json!({"generation": 4, "policies": ["a@1", "b@2"], "limits": []})),
+            kind("lost", serde_json::json!({"cause": "ring buffer full"})),
+            "LOST 9 record(s): ring buffer full",
+        ),
+        (
+            kind(
+                "policy_applied",
+                serde_json::json!({"generation": 4, "policies": ["a@1", "b@2"], "limits": []}),
+            ),
             "POLICY generation=4 a@1 b@2",
         ),
-        (kind("alarm", serde_json::json!({"message": "m"})), "ALARM m"),
+        (
+            kind("alarm", serde_json::json!({"message": "m"})),
+            "ALARM m",
+        ),
     ] {
         check(&event, &format!("{head}{expected}"));
     }

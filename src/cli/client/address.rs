@@ -27,8 +27,11 @@ impl Address {
     /// The text is no such address.
     pub fn parse(text: &str) -> Result<Address, Failure> {
         let wrong = |what: &str| {
-            Failure::new(Exit::Usage, format!("`{text}` is not the address of a server: {what}"))
-                .help("write HOST, HOST:PORT or https://HOST:PORT")
+            Failure::new(
+                Exit::Usage,
+                format!("`{text}` is not the address of a server: {what}"),
+            )
+            .help("write HOST, HOST:PORT or https://HOST:PORT")
         };
         let (has_scheme, full) = match text.split_once("://") {
             Some(("https", _)) => (true, text.to_owned()),
@@ -48,7 +51,9 @@ impl Address {
         let default = if has_scheme { HTTPS_PORT } else { PORT };
         let port = match authority.as_str()[host.len()..].strip_prefix(':') {
             None => default,
-            Some(port) => port.parse().map_err(|_| wrong("its port is not a number to 65535"))?,
+            Some(port) => port
+                .parse()
+                .map_err(|_| wrong("its port is not a number to 65535"))?,
         };
         if host.is_empty() || port == 0 {
             return Err(wrong("it has no host or port"));

@@ -7,9 +7,15 @@ pub fn path_segment(text: &str) -> String {
 
 /// `?a=b&c=d`, or nothing.
 pub fn query_string(pairs: &[(String, String)]) -> String {
-    let joined: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    if joined.is_empty() { String::new() } else { format!("?{}", joined.join("&")) }
+    let joined: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
+    if joined.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", joined.join("&"))
+    }
 }
 
 /// Everything but the unreserved characters of RFC 3986.

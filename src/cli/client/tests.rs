@@ -9,18 +9,40 @@ fn addresses_are_what_people_write() {
         ("tyr.example.com", "https://tyr.example.com:7701"),
         ("tyr.example.com:99", "https://tyr.example.com:99"),
         ("https://tyr.example.com", "https://tyr.example.com:443"),
-        ("https://tyr.example.com:7701/", "https://tyr.example.com:7701"),
+        (
+            "https://tyr.example.com:7701/",
+            "https://tyr.example.com:7701",
+        ),
         ("127.0.0.1", "https://127.0.0.1:7701"),
         ("[::1]:8", "https://[::1]:8"),
     ] {
-        assert_eq!(Address::parse(text).unwrap().to_string(), expected, "{text}");
-        assert_eq!(Address::parse(expected).unwrap().to_string(), expected, "{text}");
+        assert_eq!(
+            Address::parse(text).unwrap().to_string(),
+            expected,
+            "{text}"
+        );
+        assert_eq!(
+            Address::parse(expected).unwrap().to_string(),
+            expected,
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn other_texts_are_refused_with_what_to_write() {
-    for text in ["", "http://a", "ftp://a", "https://a/b", "a:0", "a:99999", "u@a", "a b", "a?x", ":1"] {
+    for text in [
+        "",
+        "http://a",
+        "ftp://a",
+        "https://a/b",
+        "a:0",
+        "a:99999",
+        "u@a",
+        "a b",
+        "a?x",
+        ":1",
+    ] {
         let failure = Address::parse(text).expect_err(text);
         assert_eq!(failure.exit, Exit::Usage, "{text}");
         assert!(failure.help.contains("HOST:PORT"), "{text}");
@@ -30,7 +52,10 @@ fn other_texts_are_refused_with_what_to_write() {
 #[test]
 fn targets_are_encoded() {
     assert_eq!(path_segment("a/../b c"), "a%2F..%2Fb%20c");
-    let pairs = [("resource".to_owned(), "/etc/&=é".to_owned()), ("x".to_owned(), String::new())];
+    let pairs = [
+        ("resource".to_owned(), "/etc/&=é".to_owned()),
+        ("x".to_owned(), String::new()),
+    ];
     assert_eq!(query_string(&pairs), "?resource=%2Fetc%2F%26%3D%C3%A9&x=");
     assert_eq!(query_string(&[]), "");
 }
@@ -58,6 +83,9 @@ fn a_status_is_an_exit() {
         (503, Exit::Unavailable),
         (302, Exit::Protocol),
     ] {
-        assert_eq!(refusal(StatusCode::from_u16(status).unwrap(), b"<html>").exit, exit);
+        assert_eq!(
+            refusal(StatusCode::from_u16(status).unwrap(), b"<html>").exit,
+            exit
+        );
     }
 }

@@ -14,7 +14,10 @@ use crate::tls::{self, Connector, Fingerprint};
 /// The CA at the end of the chain that `address` shows. The connection is verified against it,
 /// so a server that shows a CA which did not sign it is refused.
 pub(super) async fn ask(address: &Address) -> Result<CertificateDer<'static>, Failure> {
-    let look = Arc::new(Look { chain: Mutex::default(), provider: tls::provider() });
+    let look = Arc::new(Look {
+        chain: Mutex::default(),
+        provider: tls::provider(),
+    });
     let mut config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| unreachable(address, &error))?
@@ -23,10 +26,17 @@ pub(super) async fn ask(address: &Address) -> Result<CertificateDer<'static>, Fa
         .with_no_client_auth();
     config.alpn_protocols = vec![tls::ALPN_HTTP1.to_vec()];
     handshake(address, config).await?;
-    let shown = look.chain.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
+    let shown = look
+        .chain
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .pop();
     let ca = shown.ok_or_else(|| {
-        Failure::new(Exit::Protocol, format!("{address} shows no CA with its certificate"))
-            .help("give the CA with --ca-file")
+        Failure::new(
+            Exit::Protocol,
+            format!("{address} shows no CA with its certificate"),
+        )
+        .help("give the CA with --ca-file")
     })?;
     let pinned = tls::client_pinned(Fingerprint::of(&ca), tls::ALPN_HTTP1)
         .map_err(|error| unreachable(address, &error))?;
@@ -37,7 +47,11 @@ pub(super) async fn ask(address: &Address) -> Result<CertificateDer<'static>, Fa
 async fn handshake(address: &Address, config: ClientConfig) -> Result<(), Failure> {
     let connector = Connector::new(&address.authority(), config)
         .map_err(|error| unreachable(address, &error))?;
-    connector.connect().await.map(drop).map_err(|error| unreachable(address, &error))
+    connector
+        .connect()
+        .await
+        .map(drop)
+        .map_err(|error| unreachable(address, &error))
 }
 
 /// Remembers what the server shows behind its own certificate.
@@ -56,8 +70,13 @@ impl ServerCertVerifier for Look {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        *self.chain.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
-            intermediates.iter().map(|certificate| certificate.clone().into_owned()).collect();
+        *self
+            .chain
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = intermediates
+            .iter()
+            .map(|certificate| certificate.clone().into_owned())
+            .collect();
         Ok(ServerCertVerified::assertion())
     }
 
@@ -82,6 +101,8 @@ impl ServerCertVerifier for Look {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -31,6 +31,9 @@ fn fingerprints_are_read_as_tools_print_them() {
     let plain = "ab".repeat(32);
     let colons = vec!["AB"; 32].join(":");
     assert_eq!(fingerprint(&plain).unwrap(), fingerprint(&colons).unwrap());
-    assert_eq!(fingerprint(&format!("sha256:{plain}")).unwrap(), fingerprint(&plain).unwrap());
+    assert_eq!(
+        fingerprint(&format!("sha256:{plain}")).unwrap(),
+        fingerprint(&plain).unwrap()
+    );
     assert!(fingerprint("12").is_err());
 }

@@ -44,8 +44,11 @@ pub(super) fn run(process: &mut Process, apply: &Apply) -> Outcome {
             for warning in &answer.warnings {
                 tell(process, &warning.to_string());
             }
-            let lines: Vec<String> =
-                answer.policies.iter().map(|policy| line(policy, answer.dry_run)).collect();
+            let lines: Vec<String> = answer
+                .policies
+                .iter()
+                .map(|policy| line(policy, answer.dry_run))
+                .collect();
             write(process, &lines.concat())?;
             for limit in limits(&answer.limits) {
                 tell(process, &limit);
@@ -59,18 +62,26 @@ pub(super) fn run(process: &mut Process, apply: &Apply) -> Outcome {
 fn read(process: &mut Process, file: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = if file == "-" {
-        (&mut process.stdin).take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)
+        (&mut process.stdin)
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
     } else {
         std::fs::File::open(file)
             .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::caused(Exit::NoInput, format!("cannot read {file}"), &error))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(Failure::new(Exit::Data, format!("{file} is longer than {FILE_BYTES_MAX} bytes")));
+        return Err(Failure::new(
+            Exit::Data,
+            format!("{file} is longer than {FILE_BYTES_MAX} bytes"),
+        ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
-        Failure::new(Exit::Data, format!("{file} is not UTF-8: first bad byte at offset {place}"))
+        Failure::new(
+            Exit::Data,
+            format!("{file} is not UTF-8: first bad byte at offset {place}"),
+        )
     })
 }
 
@@ -87,7 +98,11 @@ fn line(policy: &AppliedPolicy, dry_run: bool) -> String {
         1 => "1 assignment".to_owned(),
         count => format!("{count} assignments"),
     };
-    format!("{}@{} {outcome}, {assignments}\n", plain(&policy.name), policy.version)
+    format!(
+        "{}@{} {outcome}, {assignments}\n",
+        plain(&policy.name),
+        policy.version
+    )
 }
 
 /// What hosts do not enforce, one sentence a line.

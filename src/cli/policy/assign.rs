@@ -73,7 +73,10 @@ pub(super) fn assign(process: &mut Process, assign: &Assign) -> Outcome {
         Format::Json => json(process, &answer)?,
         Format::Table => {
             let hosts = answer.hosts;
-            let text = format!("{} ({hosts} host(s) now)\n", plain(&about(&answer.assignment)));
+            let text = format!(
+                "{} ({hosts} host(s) now)\n",
+                plain(&about(&answer.assignment))
+            );
             write(process, &text)?;
             for limit in limits(&answer.limits) {
                 tell(process, &limit);
@@ -85,15 +88,17 @@ pub(super) fn assign(process: &mut Process, assign: &Assign) -> Outcome {
 
 fn target(assign: &Assign) -> Result<Target, Failure> {
     let wrong = |message: &str| {
-        Err(Failure::new(Exit::Usage, message).help("give one of --all, --host and --label KEY=VALUE"))
+        Err(Failure::new(Exit::Usage, message)
+            .help("give one of --all, --host and --label KEY=VALUE"))
     };
     match (assign.all, &assign.host, &assign.label) {
         (true, None, None) => Ok(Target::All),
         (false, Some(host), None) => Ok(Target::Host { host: host.clone() }),
         (false, None, Some(label)) => match label.split_once('=') {
-            Some((key, value)) if !key.is_empty() => {
-                Ok(Target::Label { key: key.to_owned(), value: value.to_owned() })
-            }
+            Some((key, value)) if !key.is_empty() => Ok(Target::Label {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            }),
             _ => wrong("a label is KEY=VALUE"),
         },
         (false, None, None) => wrong("an assignment needs a target"),
@@ -123,7 +128,11 @@ pub(super) fn unassign(process: &mut Process, unassign: &Unassign) -> Outcome {
     if chosen.len() > 1 && !unassign.all {
         return Err(Failure::new(
             Exit::Usage,
-            format!("policy `{}` has {} assignments", unassign.name, chosen.len()),
+            format!(
+                "policy `{}` has {} assignments",
+                unassign.name,
+                chosen.len()
+            ),
         )
         .help("give --id for one of them, or --all"));
     }
@@ -145,7 +154,9 @@ pub(super) fn about(assignment: &Assignment) -> String {
         [] => "every agent".to_owned(),
         types => types.join(", "),
     };
-    let version = assignment.version.map_or("newest".to_owned(), |v| format!("version {v}"));
+    let version = assignment
+        .version
+        .map_or("newest".to_owned(), |v| format!("version {v}"));
     format!(
         "{} ({version}) on {target} for {agents}, {} [{}]",
         assignment.policy, assignment.mode, assignment.id

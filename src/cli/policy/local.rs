@@ -7,7 +7,7 @@ use argh::FromArgs;
 use jiff::Zoned;
 
 use crate::cli::output::{Format, json, plain_lines};
-use crate::cli::{Outcome, write};
+use crate::cli::{Outcome, tell, write};
 use crate::exit::{Exit, Failure};
 use crate::policy::LoadOptions;
 use crate::policy::answer::{self, Answer, File};
@@ -89,7 +89,16 @@ pub(super) struct Test {
 pub(super) fn check(process: &mut Process, args: &Check) -> Outcome {
     let files = files(process, &args.files)?;
     let ids = ids(&args.signatures)?;
-    print(process, &check_files(&files, &LoadOptions { agent_types: Some(&ids) }), args.output)
+    print(
+        process,
+        &check_files(
+            &files,
+            &LoadOptions {
+                agent_types: Some(&ids),
+            },
+        ),
+        args.output,
+    )
 }
 
 pub(super) fn explain(process: &mut Process, args: &Explain) -> Outcome {
@@ -106,8 +115,14 @@ pub(super) fn explain(process: &mut Process, args: &Explain) -> Outcome {
         now: &now,
         features: HostFeatures::default(),
     };
-    let options = LoadOptions { agent_types: Some(&ids) };
-    print(process, &explain_files(&arguments, &options, Some(&real_path)), args.output)
+    let options = LoadOptions {
+        agent_types: Some(&ids),
+    };
+    print(
+        process,
+        &explain_files(&arguments, &options, Some(&real_path)),
+        args.output,
+    )
 }
 
 pub(super) fn test(process: &mut Process, args: &Test) -> Outcome {
@@ -115,11 +130,23 @@ pub(super) fn test(process: &mut Process, args: &Test) -> Outcome {
     let cases = file(process, &args.cases)?;
     let signatures = signatures(&args.signatures)?;
     let ids: Vec<String> = signatures.ids().map(str::to_owned).collect();
-    let arguments = TestArguments { files: &files, cases: &cases };
-    let options = LoadOptions { agent_types: Some(&ids) };
+    let arguments = TestArguments {
+        files: &files,
+        cases: &cases,
+    };
+    let options = LoadOptions {
+        agent_types: Some(&ids),
+    };
     let answer = match load_suite(&arguments, &options, Some(&real_path)) {
         Ok((policies, suite)) => {
-            report(&cases.name, &runs(args.engine, &policies, &suite, &signatures)?)
+            let (runs, undecided) = runs(args.engine, &policies, &suite, &signatures)?;
+            if undecided > 0 {
+                tell(
+                    process,
+                    &format!("{undecided} case(s) about tls_connect: no kernel program decides it"),
+                );
+            }
+            report(&cases.name, &runs)
         }
         Err(answer) => answer,
     };
@@ -161,7 +188,10 @@ fn file(process: &mut Process, name: &str) -> Result<File, Failure> {
         std::fs::File::open(name).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::caused(Exit::NoInput, format!("cannot read {name}"), &error))?;
-    Ok(File { name: name.to_owned(), bytes })
+    Ok(File {
+        name: name.to_owned(),
+        bytes,
+    })
 }
 
 fn ids(files: &[PathBuf]) -> Result<Vec<String>, Failure> {
@@ -172,7 +202,11 @@ fn signatures(files: &[PathBuf]) -> Result<Signatures, Failure> {
     let mut texts = Vec::new();
     for path in files {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::caused(Exit::NoInput, format!("cannot read {}", path.display()), &error)
+            Failure::caused(
+                Exit::NoInput,
+                format!("cannot read {}", path.display()),
+                &error,
+            )
         })?;
         texts.push((path.display().to_string(), text));
     }

@@ -88,8 +88,12 @@ fn client(process: &Process) -> Result<Client, crate::exit::Failure> {
 }
 
 fn pairs(values: &[(&str, Option<u64>)]) -> Vec<(String, String)> {
-    let given = values.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?)));
-    given.map(|(name, value)| (name, value.to_string())).collect()
+    let given = values
+        .iter()
+        .filter_map(|(name, value)| Some(((*name).to_owned(), (*value)?)));
+    given
+        .map(|(name, value)| (name, value.to_string()))
+        .collect()
 }
 
 pub(super) fn list(process: &mut Process, list: &List) -> Outcome {
@@ -123,10 +127,25 @@ pub(super) fn show(process: &mut Process, show: &Show) -> Outcome {
     }
     // The text alone goes to standard output, so that it can be saved and applied again.
     let mut head = fields(&[
-        ("policy", format!("{}@{}", answer.name, answer.version.version)),
-        ("applied", format!("{} by {}", answer.version.created_at, answer.version.created_by)),
+        (
+            "policy",
+            format!("{}@{}", answer.name, answer.version.version),
+        ),
+        (
+            "applied",
+            format!(
+                "{} by {}",
+                answer.version.created_at, answer.version.created_by
+            ),
+        ),
         ("sha256", answer.version.sha256.clone()),
-        ("rollback of", answer.version.rollback_of.map_or(String::new(), |v| v.to_string())),
+        (
+            "rollback of",
+            answer
+                .version
+                .rollback_of
+                .map_or(String::new(), |v| v.to_string()),
+        ),
     ]);
     for assignment in &answer.assignments {
         head.push_str(&format!("assigned: {}\n", plain(&about(assignment))));
@@ -159,7 +178,10 @@ fn painted(unified: &str, paint: Paint) -> String {
             _ => text,
         }
     };
-    unified.lines().map(|line| paint_line(line) + "\n").collect()
+    unified
+        .lines()
+        .map(|line| paint_line(line) + "\n")
+        .collect()
 }
 
 pub(super) fn history(process: &mut Process, history: &History) -> Outcome {
@@ -186,7 +208,9 @@ pub(super) fn history(process: &mut Process, history: &History) -> Outcome {
 
 pub(super) fn rollback(process: &mut Process, rollback: &Rollback) -> Outcome {
     let path = format!("policies/{}/rollback", path_segment(&rollback.name));
-    let request = RollbackRequest { version: rollback.to };
+    let request = RollbackRequest {
+        version: rollback.to,
+    };
     let answer: PolicyDocument = block_on(client(process)?.post(&path, &request))?;
     match rollback.output {
         Format::Json => json(process, &answer)?,

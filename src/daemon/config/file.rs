@@ -48,11 +48,18 @@ pub(super) struct Events {
 /// Reads a file.
 pub(super) fn read(path: &Path) -> Result<File, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::caused(Exit::NoInput, format!("cannot read {}", path.display()), &error)
+        Failure::caused(
+            Exit::NoInput,
+            format!("cannot read {}", path.display()),
+            &error,
+        )
     })?;
     parse(&text).map_err(|message| {
-        Failure::new(Exit::Config, format!("{} is not valid: {message}", path.display()))
-            .help("packaging/etc/daemon.yaml shows every key with its default")
+        Failure::new(
+            Exit::Config,
+            format!("{} is not valid: {message}", path.display()),
+        )
+        .help("packaging/etc/daemon.yaml shows every key with its default")
     })
 }
 
@@ -94,7 +101,8 @@ fn single(key: &str, value: Value) -> Mapping {
 fn place(text: &str, key: &str, error: &str) -> String {
     let starts = |line: &str| {
         let line = line.trim_start().trim_start_matches(['"', '\'', '{']);
-        line.strip_prefix(key).is_some_and(|rest| rest.starts_with([':', '"', '\'', ' ']))
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with([':', '"', '\'', ' ']))
     };
     let line = text.lines().position(starts).map_or(1, |index| index + 1);
     format!("line {line}: {key}: {error}")

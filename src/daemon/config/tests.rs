@@ -17,8 +17,14 @@ fn packaged(uncommented: bool) -> String {
     let lines = text.lines().map(|line| {
         let bare = line.trim_start();
         let is_setting = bare.starts_with("# ")
-            && bare[2..].split_once(':').is_some_and(|(key, _)| !key.trim().contains(' '));
-        if uncommented && is_setting { line.replacen("# ", "", 1) } else { line.to_owned() }
+            && bare[2..]
+                .split_once(':')
+                .is_some_and(|(key, _)| !key.trim().contains(' '));
+        if uncommented && is_setting {
+            line.replacen("# ", "", 1)
+        } else {
+            line.to_owned()
+        }
     });
     lines.collect::<Vec<String>>().join("\n")
 }
@@ -71,11 +77,23 @@ fn what_is_wrong_is_said_with_its_place() {
 fn options_stand_above_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("daemon.yaml");
-    fs::write(&path, "server: a:1\nstate_dir: /x\nlabels: {env: dev, team: a}\nhostname: h\n").unwrap();
+    fs::write(
+        &path,
+        "server: a:1\nstate_dir: /x\nlabels: {env: dev, team: a}\nhostname: h\n",
+    )
+    .unwrap();
     let path = path.to_str().unwrap();
-    let config =
-        resolve(&["--config", path, "--server", "b:2", "--label", "env=prod", "--scope", "cgroup:/c"])
-            .unwrap();
+    let config = resolve(&[
+        "--config",
+        path,
+        "--server",
+        "b:2",
+        "--label",
+        "env=prod",
+        "--scope",
+        "cgroup:/c",
+    ])
+    .unwrap();
     assert_eq!(config.server.as_deref(), Some("b:2"));
     assert_eq!(config.state_dir.to_str(), Some("/x"));
     assert_eq!(config.hostname, "h");
@@ -105,5 +123,8 @@ fn contradictions_and_unsupported_options_are_refused() {
     }
     fs::write(path, "spool: {bytes_max: 5}").unwrap();
     assert_eq!(resolve(&["--config", path]).unwrap_err().exit, Exit::Config);
-    assert_eq!(resolve(&["--config", "/nonexistent"]).unwrap_err().exit, Exit::NoInput);
+    assert_eq!(
+        resolve(&["--config", "/nonexistent"]).unwrap_err().exit,
+        Exit::NoInput
+    );
 }

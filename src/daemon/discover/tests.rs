@@ -16,8 +16,14 @@ struct Proc<'a> {
     cgroup: &'a str,
 }
 
-const SHELL: Proc<'static> =
-    Proc { pid: 0, parent: 1, exe: "/bin/bash", cmdline: "bash\0", maps: "", cgroup: "/" };
+const SHELL: Proc<'static> = Proc {
+    pid: 0,
+    parent: 1,
+    exe: "/bin/bash",
+    cmdline: "bash\0",
+    maps: "",
+    cgroup: "/",
+};
 const CLAUDE: &str = "/usr/lib/node_modules/@anthropic-ai/claude-code/bin/claude.exe";
 
 fn add(root: &Path, process: &Proc<'_>) {
@@ -53,9 +59,22 @@ fn claude(pid: u32) -> (u32, String, u32) {
 #[test]
 fn an_agent_is_found_by_its_executable_and_its_children_are_its_own() {
     let processes = [
-        Proc { pid: 10, exe: CLAUDE, ..SHELL },
-        Proc { pid: 11, parent: 10, ..SHELL },
-        Proc { pid: 12, parent: 11, exe: CLAUDE, ..SHELL },
+        Proc {
+            pid: 10,
+            exe: CLAUDE,
+            ..SHELL
+        },
+        Proc {
+            pid: 11,
+            parent: 10,
+            ..SHELL
+        },
+        Proc {
+            pid: 12,
+            parent: 11,
+            exe: CLAUDE,
+            ..SHELL
+        },
         Proc { pid: 20, ..SHELL },
     ];
     assert_eq!(found(&processes, None), [claude(10)]);
@@ -65,9 +84,23 @@ fn an_agent_is_found_by_its_executable_and_its_children_are_its_own() {
 fn an_interpreter_is_an_agent_by_what_it_has_mapped() {
     let maps = "7f0-7f1 r--p 00000000 08:01 9 /venv/lib/python3.11/site-packages/langgraph/x.so\n";
     let processes = [
-        Proc { pid: 10, exe: "/usr/bin/python3.11", maps, ..SHELL },
-        Proc { pid: 11, exe: "/usr/bin/python3.11", ..SHELL },
-        Proc { pid: 12, exe: "/usr/bin/cat", maps, ..SHELL },
+        Proc {
+            pid: 10,
+            exe: "/usr/bin/python3.11",
+            maps,
+            ..SHELL
+        },
+        Proc {
+            pid: 11,
+            exe: "/usr/bin/python3.11",
+            ..SHELL
+        },
+        Proc {
+            pid: 12,
+            exe: "/usr/bin/cat",
+            maps,
+            ..SHELL
+        },
     ];
     let found = found(&processes, None);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -83,7 +116,12 @@ fn an_interpreter_is_an_agent_by_its_script() {
     let link = dir.path().join("gemini");
     std::os::unix::fs::symlink(bundle.join("gemini.js"), &link).unwrap();
     let cmdline = format!("node\0--max-old-space-size=1\0{}\0-p\0hi\0", link.display());
-    let processes = [Proc { pid: 10, exe: "/usr/bin/node", cmdline: &cmdline, ..SHELL }];
+    let processes = [Proc {
+        pid: 10,
+        exe: "/usr/bin/node",
+        cmdline: &cmdline,
+        ..SHELL
+    }];
     let found = found(&processes, None);
     assert_eq!((found[0].0, found[0].1.as_str()), (10, "gemini-cli"));
 }
@@ -91,10 +129,29 @@ fn an_interpreter_is_an_agent_by_its_script() {
 #[test]
 fn only_the_scope_is_looked_at() {
     let processes = [
-        Proc { pid: 10, exe: CLAUDE, cgroup: "/canary", ..SHELL },
-        Proc { pid: 11, exe: CLAUDE, cgroup: "/canary/deep", ..SHELL },
-        Proc { pid: 12, exe: CLAUDE, cgroup: "/canary2", ..SHELL },
-        Proc { pid: 13, exe: CLAUDE, ..SHELL },
+        Proc {
+            pid: 10,
+            exe: CLAUDE,
+            cgroup: "/canary",
+            ..SHELL
+        },
+        Proc {
+            pid: 11,
+            exe: CLAUDE,
+            cgroup: "/canary/deep",
+            ..SHELL
+        },
+        Proc {
+            pid: 12,
+            exe: CLAUDE,
+            cgroup: "/canary2",
+            ..SHELL
+        },
+        Proc {
+            pid: 13,
+            exe: CLAUDE,
+            ..SHELL
+        },
     ];
     assert_eq!(found(&processes, Some("/canary")), [claude(10), claude(11)]);
 }
@@ -102,10 +159,26 @@ fn only_the_scope_is_looked_at() {
 #[test]
 fn the_agent_that_started_the_daemon_is_left_out() {
     let processes = [
-        Proc { pid: 10, exe: CLAUDE, ..SHELL },
-        Proc { pid: 11, parent: 10, ..SHELL },
-        Proc { pid: OWN, parent: 11, ..SHELL },
-        Proc { pid: 30, exe: CLAUDE, ..SHELL },
+        Proc {
+            pid: 10,
+            exe: CLAUDE,
+            ..SHELL
+        },
+        Proc {
+            pid: 11,
+            parent: 10,
+            ..SHELL
+        },
+        Proc {
+            pid: OWN,
+            parent: 11,
+            ..SHELL
+        },
+        Proc {
+            pid: 30,
+            exe: CLAUDE,
+            ..SHELL
+        },
     ];
     assert_eq!(found(&processes, None), [claude(30)]);
 }

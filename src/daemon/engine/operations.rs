@@ -51,14 +51,19 @@ impl Operations {
 
     /// Events of windows that have ended, with how often each was repeated in its window.
     pub(super) fn end(&mut self, now_ns: u64, all: bool) -> Vec<(Event, u64)> {
-        let counted = if all { self.fold.end_all() } else { self.fold.end(now_ns) };
-        self.reported.retain(|key, _| self.fold.is_open(key, now_ns));
+        let counted = if all {
+            self.fold.end_all()
+        } else {
+            self.fold.end(now_ns)
+        };
+        self.reported
+            .retain(|key, _| self.fold.is_open(key, now_ns));
         counted
     }
 }
 
 /// Reports a decision, or counts it when the same was reported a moment ago.
-pub(super) fn take(engine: &mut Engine, subject: Subject, decision: Decision) {
+pub(super) fn take(engine: &mut Engine, subject: &Subject, decision: &Decision) {
     let key = Key {
         pid: subject.pid,
         start_boot_ns: subject.start_boot_ns,
@@ -76,11 +81,15 @@ pub(super) fn take(engine: &mut Engine, subject: Subject, decision: Decision) {
         && let Some(event) = operations.reported.get(&key)
     {
         let time_ns = engine.clock.wall_ns(subject.boot_ns);
-        let event = Event { time_ns, boot_ns: subject.boot_ns, ..event.clone() };
+        let event = Event {
+            time_ns,
+            boot_ns: subject.boot_ns,
+            ..event.clone()
+        };
         operations.fold.repeat(&key, event);
         return;
     }
-    let event = event(engine, &subject, &decision);
+    let event = event(engine, subject, decision);
     engine.outbox.put(&event);
     engine.operations.fold.begin(key.clone(), subject.boot_ns);
     engine.operations.reported.insert(key, event);
@@ -89,7 +98,10 @@ pub(super) fn take(engine: &mut Engine, subject: Subject, decision: Decision) {
 fn event(engine: &mut Engine, subject: &Subject, decision: &Decision) -> Event {
     let generation = engine.generations.get(subject.generation);
     let agent = engine.roster.agent(subject.session);
-    let host = generation.as_ref().map(|generation| generation.host.clone()).unwrap_or_default();
+    let host = generation
+        .as_ref()
+        .map(|generation| generation.host.clone())
+        .unwrap_or_default();
     let principal = match &agent {
         Some(agent) => agent.principal(&host),
         None if subject.agent_type.is_empty() => host,
@@ -98,12 +110,19 @@ fn event(engine: &mut Engine, subject: &Subject, decision: &Decision) -> Event {
             ..host
         },
     };
-    let judged = judge(generation.as_ref(), &principal, decision, engine.is_observing());
+    let judged = judge(
+        generation.as_ref(),
+        &principal,
+        decision,
+        engine.is_observing(),
+    );
     if let Some(message) = judged.disagreement {
         alarm(engine, subject, decision.action, message);
     }
     let root_pid = agent.as_ref().map_or(0, |agent| agent.root_pid);
-    let process = engine.processes.describe(subject, decision.exe.as_deref(), root_pid);
+    let process = engine
+        .processes
+        .describe(subject, decision.exe.as_deref(), root_pid);
     Event {
         time_ns: engine.clock.wall_ns(subject.boot_ns),
         boot_ns: subject.boot_ns,
@@ -127,8 +146,14 @@ fn alarm(engine: &mut Engine, subject: &Subject, action: Action, message: String
         *held += 1;
         return;
     }
-    let more = if *held > 0 { format!(" ({held} more since the last alarm)") } else { String::new() };
+    let more = if *held > 0 {
+        format!(" ({held} more since the last alarm)")
+    } else {
+        String::new()
+    };
     (*last_ns, *held) = (subject.boot_ns, 0);
     tracing::error!(message, "kernel and evaluator disagree");
-    engine.host_event(Body::Alarm { message: message + &more });
+    engine.host_event(Body::Alarm {
+        message: message + &more,
+    });
 }

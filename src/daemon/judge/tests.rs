@@ -43,7 +43,10 @@ fn generation(mode: Mode) -> Generation {
 }
 
 fn claude(user: &str) -> Principal {
-    Principal { user: Fact::Known(user.to_owned()), ..Principal::of_type("claude-code") }
+    Principal {
+        user: Fact::Known(user.to_owned()),
+        ..Principal::of_type("claude-code")
+    }
 }
 
 fn read(path: &str, verdict: Verdict) -> Decision {
@@ -61,25 +64,48 @@ fn read(path: &str, verdict: Verdict) -> Decision {
 #[test]
 fn the_rule_is_named() {
     let decision = read("/home/ann/.ssh/id_rsa", Verdict::Deny);
-    let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
+    let judged = judge(
+        Some(&generation(Mode::Enforce)),
+        &claude("ann"),
+        &decision,
+        false,
+    );
     assert_eq!(judged.disagreement, None);
     let operation = judged.operation;
     assert_eq!(operation.resource, "/home/ann/.ssh/id_rsa");
     assert_eq!(operation.policy.as_deref(), Some("keys"));
     assert_eq!(operation.policy_version, Some(7));
     assert_eq!(operation.rule.as_deref(), Some("no-keys"));
-    assert_eq!((operation.severity, operation.enforced), (Severity::Critical, true));
+    assert_eq!(
+        (operation.severity, operation.enforced),
+        (Severity::Critical, true)
+    );
     assert_eq!((operation.reason.as_str(), operation.count), ("", 1));
 }
 
 #[test]
 fn monitored_and_observed_verdicts_are_not_enforced() {
-    let decision =
-        Decision { monitored: true, ..read("/home/ann/.ssh/id_rsa", Verdict::Deny) };
-    let judged = judge(Some(&generation(Mode::Monitor)), &claude("ann"), &decision, false);
-    assert_eq!((judged.operation.enforced, judged.disagreement), (false, None));
+    let decision = Decision {
+        monitored: true,
+        ..read("/home/ann/.ssh/id_rsa", Verdict::Deny)
+    };
+    let judged = judge(
+        Some(&generation(Mode::Monitor)),
+        &claude("ann"),
+        &decision,
+        false,
+    );
+    assert_eq!(
+        (judged.operation.enforced, judged.disagreement),
+        (false, None)
+    );
     let decision = read("/home/ann/.ssh/id_rsa", Verdict::Deny);
-    let observed = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, true);
+    let observed = judge(
+        Some(&generation(Mode::Enforce)),
+        &claude("ann"),
+        &decision,
+        true,
+    );
     assert!(!observed.operation.enforced);
 }
 
@@ -88,12 +114,31 @@ fn a_disagreement_is_never_hidden() {
     for decision in [
         read("/home/ann/.ssh/id_rsa", Verdict::Allow),
         read("/etc/hosts", Verdict::Deny),
-        Decision { monitored: true, ..read("/home/ann/.ssh/id_rsa", Verdict::Deny) },
+        Decision {
+            monitored: true,
+            ..read("/home/ann/.ssh/id_rsa", Verdict::Deny)
+        },
     ] {
-        let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
-        assert_eq!(judged.operation.verdict, decision.verdict, "what happened stands");
-        assert!(judged.operation.reason.contains("the evaluator says"), "{judged:?}");
-        assert!(judged.disagreement.expect("an alarm").contains("generation 3"));
+        let judged = judge(
+            Some(&generation(Mode::Enforce)),
+            &claude("ann"),
+            &decision,
+            false,
+        );
+        assert_eq!(
+            judged.operation.verdict, decision.verdict,
+            "what happened stands"
+        );
+        assert!(
+            judged.operation.reason.contains("the evaluator says"),
+            "{judged:?}"
+        );
+        assert!(
+            judged
+                .disagreement
+                .expect("an alarm")
+                .contains("generation 3")
+        );
     }
 }
 
@@ -104,25 +149,61 @@ fn what_was_decided_before_the_session_was_known_is_no_disagreement() {
         resource: Resource::Paths(vec![b"/bin/id".to_vec()]),
         ..read("", Verdict::Deny)
     };
-    let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
+    let judged = judge(
+        Some(&generation(Mode::Enforce)),
+        &claude("ann"),
+        &decision,
+        false,
+    );
     assert_eq!(judged.disagreement, None);
     assert_eq!(judged.operation.rule.as_deref(), Some("root-only"));
-    assert_eq!(judged.operation.reason, "decided before the session was fully known");
-    let allowed = Decision { verdict: Verdict::Allow, ..decision };
-    let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &allowed, false);
-    assert_eq!((judged.operation.reason.as_str(), judged.disagreement), ("", None));
+    assert_eq!(
+        judged.operation.reason,
+        "decided before the session was fully known"
+    );
+    let allowed = Decision {
+        verdict: Verdict::Allow,
+        ..decision
+    };
+    let judged = judge(
+        Some(&generation(Mode::Enforce)),
+        &claude("ann"),
+        &allowed,
+        false,
+    );
+    assert_eq!(
+        (judged.operation.reason.as_str(), judged.disagreement),
+        ("", None)
+    );
 }
 
 #[test]
 fn what_the_kernel_decides_without_rules_has_its_reason() {
     for (reason, text) in [
         (Reason::SelfProtection, "Tyr protects itself"),
-        (Reason::Moved, "the new name lies under other rules than the old one"),
-        (Reason::Fault, "the kernel program failed, so the operation was denied"),
+        (
+            Reason::Moved,
+            "the new name lies under other rules than the old one",
+        ),
+        (
+            Reason::Fault,
+            "the kernel program failed, so the operation was denied",
+        ),
     ] {
-        let decision = Decision { reason, ..read("/etc/hosts", Verdict::Deny) };
-        let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
-        assert_eq!((judged.operation.reason.as_str(), judged.disagreement), (text, None));
+        let decision = Decision {
+            reason,
+            ..read("/etc/hosts", Verdict::Deny)
+        };
+        let judged = judge(
+            Some(&generation(Mode::Enforce)),
+            &claude("ann"),
+            &decision,
+            false,
+        );
+        assert_eq!(
+            (judged.operation.reason.as_str(), judged.disagreement),
+            (text, None)
+        );
         assert_eq!(judged.operation.rule, None);
     }
 }
@@ -135,7 +216,12 @@ fn an_object_nobody_can_name_matches_deny_rules() {
         reason: Reason::TooLong,
         ..read("", Verdict::Deny)
     };
-    let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
+    let judged = judge(
+        Some(&generation(Mode::Enforce)),
+        &claude("ann"),
+        &decision,
+        false,
+    );
     assert_eq!(judged.disagreement, None);
     assert_eq!(judged.operation.rule.as_deref(), Some("no-keys"));
     assert_eq!(judged.operation.resource, "…/deep");
@@ -144,23 +230,50 @@ fn an_object_nobody_can_name_matches_deny_rules() {
 
 #[test]
 fn addresses_are_shown_with_port_and_protocol() {
-    for (ip, expected) in [("10.1.2.3", "10.1.2.3:443/tcp"), ("2001:db8::1", "[2001:db8::1]:443/tcp")] {
+    for (ip, expected) in [
+        ("10.1.2.3", "10.1.2.3:443/tcp"),
+        ("2001:db8::1", "[2001:db8::1]:443/tcp"),
+    ] {
         let ip: IpAddr = ip.parse().unwrap();
-        let verdict = if ip.is_ipv4() { Verdict::Alert } else { Verdict::Allow };
+        let verdict = if ip.is_ipv4() {
+            Verdict::Alert
+        } else {
+            Verdict::Allow
+        };
         let decision = Decision {
             action: Action::NetConnect,
-            resource: Resource::Address { ip, port: 443, protocol: Protocol::Tcp },
+            resource: Resource::Address {
+                ip,
+                port: 443,
+                protocol: Protocol::Tcp,
+            },
             ..read("", verdict)
         };
-        let judged = judge(Some(&generation(Mode::Enforce)), &claude("ann"), &decision, false);
-        assert_eq!((judged.operation.resource.as_str(), judged.disagreement), (expected, None));
+        let judged = judge(
+            Some(&generation(Mode::Enforce)),
+            &claude("ann"),
+            &decision,
+            false,
+        );
+        assert_eq!(
+            (judged.operation.resource.as_str(), judged.disagreement),
+            (expected, None)
+        );
     }
 }
 
 #[test]
 fn a_generation_nobody_remembers_is_said() {
-    let judged = judge(None, &claude("ann"), &read("/etc/hosts", Verdict::Allow), false);
-    assert_eq!(judged.operation.reason, "the policies of this generation are not known");
+    let judged = judge(
+        None,
+        &claude("ann"),
+        &read("/etc/hosts", Verdict::Allow),
+        false,
+    );
+    assert_eq!(
+        judged.operation.reason,
+        "the policies of this generation are not known"
+    );
     assert_eq!(judged.disagreement, None);
 }
 
@@ -172,12 +285,18 @@ fn a_generation_is_waited_for_when_it_is_new_and_not_when_it_is_old() {
     let adding = Arc::clone(&generations);
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
-        adding.add(Generation { number: 4, ..generation(Mode::Enforce) });
+        adding.add(Generation {
+            number: 4,
+            ..generation(Mode::Enforce)
+        });
     });
     assert_eq!(generations.get(4).map(|found| found.number), Some(4));
     thread.join().unwrap();
     for number in 5..40 {
-        generations.add(Generation { number, ..generation(Mode::Enforce) });
+        generations.add(Generation {
+            number,
+            ..generation(Mode::Enforce)
+        });
     }
     assert!(generations.get(4).is_none(), "only the last are remembered");
     assert!(generations.get(39).is_some());

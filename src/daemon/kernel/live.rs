@@ -46,8 +46,11 @@ impl Live {
     /// error: the kernel then only observes, and says why.
     pub fn load(signatures: Signatures, scope: Option<&Path>) -> Result<Live, KernelError> {
         let scope = scope.map(Scope::of).transpose().map_err(said)?;
-        let programs =
-            Programs::load(&LoadOptions { scope, ..LoadOptions::default() }).map_err(said)?;
+        let programs = Programs::load(&LoadOptions {
+            scope,
+            ..LoadOptions::default()
+        })
+        .map_err(said)?;
         Ok(Live {
             programs,
             signatures,
@@ -76,7 +79,10 @@ impl Live {
     }
 
     fn type_ids(&self, numbers: &[u32]) -> Vec<String> {
-        numbers.iter().filter_map(|number| self.type_id(*number)).collect()
+        numbers
+            .iter()
+            .filter_map(|number| self.type_id(*number))
+            .collect()
     }
 
     fn type_id(&self, number: u32) -> Option<String> {
@@ -88,19 +94,29 @@ impl Live {
     /// have been mounted a moment ago.
     fn host_paths(&self, place: &record::Place) -> Vec<Vec<u8>> {
         let ask = || {
-            let mounts = self.mounts.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mounts = self
+                .mounts
+                .read()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             mounts.host_path(place.dev, &place.path)
         };
         if place.dev == 0 {
-            return Vec::new();
+            // No file system: nothing, or the name that stands for programs without one.
+            return if place.path.is_empty() { Vec::new() } else { vec![place.path.clone()] };
         }
         let paths = ask();
-        if paths.is_empty() && self.read_mounts_again() { ask() } else { paths }
+        if paths.is_empty() && self.read_mounts_again() {
+            ask()
+        } else {
+            paths
+        }
     }
 
     fn read_mounts_again(&self) -> bool {
-        let mut last: MutexGuard<'_, Instant> =
-            self.mounts_read.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last: MutexGuard<'_, Instant> = self
+            .mounts_read
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if last.elapsed() < MOUNTS_READ_INTERVAL {
             return false;
         }
@@ -110,7 +126,10 @@ impl Live {
 
     fn read_mounts(&self) -> Result<Mounts, KernelError> {
         let mounts = Mounts::read().map_err(said)?;
-        *self.mounts.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = mounts.clone();
+        *self
+            .mounts
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = mounts.clone();
         Ok(mounts)
     }
 
@@ -118,23 +137,23 @@ impl Live {
         match record {
             record::Record::Operation(origin, operation) => {
                 let decision = self.decision(&operation);
-                Record::Decision(self.subject(origin, operation.agent_type), decision)
+                Record::Decision(self.subject(&origin, operation.agent_type), decision)
             }
             record::Record::AgentStarted(origin, program) => {
                 let path = self.program_path(&program);
-                Record::AgentStarted(self.subject(origin, program.agent_type), path)
+                Record::AgentStarted(self.subject(&origin, program.agent_type), path)
             }
             record::Record::ProcessExeced(origin, program) => {
                 let path = self.program_path(&program);
-                Record::Execed(self.subject(origin, program.agent_type), path)
+                Record::Execed(self.subject(&origin, program.agent_type), path)
             }
             record::Record::ProcessExited(origin, program) => {
-                Record::Exited(self.subject(origin, program.agent_type))
+                Record::Exited(self.subject(&origin, program.agent_type))
             }
         }
     }
 
-    fn subject(&self, origin: record::Origin, agent_type: u32) -> Subject {
+    fn subject(&self, origin: &record::Origin, agent_type: u32) -> Subject {
         Subject {
             session: origin.session,
             boot_ns: origin.boot_ns,
@@ -151,7 +170,10 @@ impl Live {
     }
 
     fn program_path(&self, program: &record::Program) -> Vec<u8> {
-        self.host_paths(&program.file).into_iter().next().unwrap_or_default()
+        self.host_paths(&program.file)
+            .into_iter()
+            .next()
+            .unwrap_or_default()
     }
 
     fn decision(&self, operation: &record::Operation) -> Decision {
@@ -187,12 +209,20 @@ impl Live {
                     (Resource::Paths(paths), String::new())
                 }
             }
-            record::Object::Address { ip: Some(ip), port, protocol } => {
+            record::Object::Address {
+                ip: Some(ip),
+                port,
+                protocol,
+            } => {
                 let (ip, port) = (ip.to_canonical(), *port);
                 let protocol = Protocol::from_number(*protocol);
                 (Resource::Address { ip, port, protocol }, String::new())
             }
-            record::Object::Address { ip: None, port, protocol } => {
+            record::Object::Address {
+                ip: None,
+                port,
+                protocol,
+            } => {
                 let protocol = Protocol::from_number(*protocol).name();
                 (Resource::Unknown, format!("any address:{port}/{protocol}"))
             }
@@ -214,7 +244,9 @@ impl Kernel for Live {
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
-        let Ok(counters) = self.programs.counters() else { return BTreeMap::new() };
+        let Ok(counters) = self.programs.counters() else {
+            return BTreeMap::new();
+        };
         let named = [
             ("decisions", counters.decisions),
             ("denied", counters.denied),
@@ -228,7 +260,10 @@ impl Kernel for Live {
             ("agents", counters.agents),
             ("rename_races", counters.rename_races),
         ];
-        named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        named
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn boot_ns(&self) -> u64 {
@@ -237,8 +272,11 @@ impl Kernel for Live {
 
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
         let superblocks = self.read_mounts()?.superblocks();
-        let slots: Vec<Principal> =
-            wanted.sessions.iter().map(|(_, principal)| principal.clone()).collect();
+        let slots: Vec<Principal> = wanted
+            .sessions
+            .iter()
+            .map(|(_, principal)| principal.clone())
+            .collect();
         let compiled = compile(&Input {
             policies: &wanted.policies,
             signatures: &self.signatures,
@@ -252,7 +290,10 @@ impl Kernel for Live {
         let mut limits = compiled.limits.clone();
         if self.is_observing() {
             let generation = self.observed_generation.fetch_add(1, Ordering::Relaxed) + 1;
-            limits.insert(0, "no policy is enforced: this kernel only lets Tyr observe".to_owned());
+            limits.insert(
+                0,
+                "no policy is enforced: this kernel only lets Tyr observe".to_owned(),
+            );
             return Ok(InForce { generation, limits });
         }
         let prepare = |generation: u32| {
@@ -281,7 +322,12 @@ impl Kernel for Live {
     }
 
     fn live_sessions(&self) -> Result<HashSet<u64>, KernelError> {
-        Ok(self.programs.live_sessions().map_err(said)?.into_iter().collect())
+        Ok(self
+            .programs
+            .live_sessions()
+            .map_err(said)?
+            .into_iter()
+            .collect())
     }
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError> {
@@ -292,7 +338,10 @@ impl Kernel for Live {
         let number = self.signatures.number(&agent.agent_type).ok_or_else(|| {
             KernelError(format!("no signature has the id `{}`", agent.agent_type))
         })?;
-        let running = tagging::RunningAgent { tgid: agent.pid, agent_type: u32::from(number) };
+        let running = tagging::RunningAgent {
+            tgid: agent.pid,
+            agent_type: u32::from(number),
+        };
         self.programs.tag_process(running).map(drop).map_err(said)
     }
 

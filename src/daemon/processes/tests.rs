@@ -20,7 +20,10 @@ fn subject(pid: u32, parent_pid: u32, session: u64) -> Subject {
 }
 
 fn ancestor(pid: u32, exe: &str) -> Ancestor {
-    Ancestor { pid, exe: exe.to_owned() }
+    Ancestor {
+        pid,
+        exe: exe.to_owned(),
+    }
 }
 
 /// A /proc with one process in it.
@@ -47,7 +50,10 @@ fn lineage_ends_at_the_root_of_the_agent() {
     processes.execed(&subject(10, 5, 1), b"/opt/claude");
     processes.execed(&subject(11, 10, 1), b"/bin/bash");
     let cat = processes.describe(&subject(12, 11, 1), Some(b"/bin/cat"), 10);
-    assert_eq!(cat.lineage, [ancestor(11, "/bin/bash"), ancestor(10, "/opt/claude")]);
+    assert_eq!(
+        cat.lineage,
+        [ancestor(11, "/bin/bash"), ancestor(10, "/opt/claude")]
+    );
     let root = processes.describe(&subject(10, 5, 1), None, 10);
     assert_eq!(root.lineage, []);
     assert_eq!(root.exe, "/opt/claude");
@@ -59,7 +65,10 @@ fn ancestors_from_before_the_daemon_come_from_proc() {
     process(dir.path(), 10, 5, "/opt/claude", "claude\0");
     process(dir.path(), 11, 10, "/bin/bash", "bash\0-c\0x --token abc\0");
     let cat = processes.describe(&subject(12, 11, 1), Some(b"/bin/cat"), 10);
-    assert_eq!(cat.lineage, [ancestor(11, "/bin/bash"), ancestor(10, "/opt/claude")]);
+    assert_eq!(
+        cat.lineage,
+        [ancestor(11, "/bin/bash"), ancestor(10, "/opt/claude")]
+    );
     let bash = processes.describe(&subject(11, 10, 1), None, 10);
     assert_eq!((bash.exe.as_str(), bash.args.len()), ("/bin/bash", 3));
     assert_eq!(bash.args[2], "x --token [redacted]");
@@ -75,7 +84,10 @@ fn a_number_used_again_is_another_process() {
     late.exec_boot_ns = late.start_boot_ns;
     assert!(processes.describe(&late, None, 0).args.is_empty());
     processes.execed(&subject(11, 10, 1), b"/bin/bash");
-    assert_eq!(processes.describe(&subject(11, 10, 1), None, 0).exe, "/bin/bash");
+    assert_eq!(
+        processes.describe(&subject(11, 10, 1), None, 0).exe,
+        "/bin/bash"
+    );
 }
 
 #[test]
@@ -102,5 +114,8 @@ fn memory_is_bounded() {
     }
     assert!(processes.len() <= PROCESSES_MAX);
     let newest = PROCESSES_MAX as u32 + 999;
-    assert_eq!(processes.describe(&subject(newest, 1, 1), None, 0).exe, "/bin/true");
+    assert_eq!(
+        processes.describe(&subject(newest, 1, 1), None, 0).exe,
+        "/bin/true"
+    );
 }

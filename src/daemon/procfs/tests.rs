@@ -28,8 +28,15 @@ fn this_process_is_there() {
     assert!(!stat.started_at(stat.start_boot_ns + 50_000_000));
     let exe = std::env::current_exe().unwrap();
     assert_eq!(procfs.exe(pid).unwrap(), exe.as_os_str().as_encoded_bytes());
-    assert!(procfs.files(pid).contains(&exe.as_os_str().as_encoded_bytes().to_vec()));
-    assert_eq!(procfs.arguments(pid), std::env::args().collect::<Vec<String>>());
+    assert!(
+        procfs
+            .files(pid)
+            .contains(&exe.as_os_str().as_encoded_bytes().to_vec())
+    );
+    assert_eq!(
+        procfs.arguments(pid),
+        std::env::args().collect::<Vec<String>>()
+    );
 }
 
 #[test]

@@ -9,16 +9,32 @@ fn check(given: &[&str], expected: &[&str]) {
 
 #[test]
 fn named_secrets_go() {
-    check(&["x", "--password", "hunter2", "a"], &["x", "--password", "[redacted]", "a"]);
-    check(&["--api-key=abc", "--token", "t"], &["--api-key=[redacted]", "--token", "[redacted]"]);
-    check(&["AWS_SECRET_ACCESS_KEY=abc"], &["AWS_SECRET_ACCESS_KEY=[redacted]"]);
-    check(&["--auth-token", "--verbose", "x"], &["--auth-token", "--verbose", "x"]);
+    check(
+        &["x", "--password", "hunter2", "a"],
+        &["x", "--password", "[redacted]", "a"],
+    );
+    check(
+        &["--api-key=abc", "--token", "t"],
+        &["--api-key=[redacted]", "--token", "[redacted]"],
+    );
+    check(
+        &["AWS_SECRET_ACCESS_KEY=abc"],
+        &["AWS_SECRET_ACCESS_KEY=[redacted]"],
+    );
+    check(
+        &["--auth-token", "--verbose", "x"],
+        &["--auth-token", "--verbose", "x"],
+    );
 }
 
 #[test]
 fn a_shell_line_is_read_word_by_word() {
     check(
-        &["bash", "-c", "curl -H 'Authorization: Bearer abc123' https://u:p@h/x | TOKEN=1 tee out"],
+        &[
+            "bash",
+            "-c",
+            "curl -H 'Authorization: Bearer abc123' https://u:p@h/x | TOKEN=1 tee out",
+        ],
         &[
             "bash",
             "-c",
@@ -26,7 +42,10 @@ fn a_shell_line_is_read_word_by_word() {
         ],
     );
     check(&["-H", "x-api-key: k"], &["-H", "x-api-key: [redacted]"]);
-    check(&["-H", "Authorization: raw"], &["-H", "Authorization: [redacted]"]);
+    check(
+        &["-H", "Authorization: raw"],
+        &["-H", "Authorization: [redacted]"],
+    );
 }
 
 #[test]

@@ -33,8 +33,17 @@ pub(super) struct Work {
 
 /// Starts all threads. They end after `stop` is set and the enforcer is told to.
 pub(super) fn start(work: Work) -> Vec<JoinHandle<()>> {
-    let Work { kernel, engine, metrics, stop, changes, state, loss_mark, mut enforcer, received } =
-        work;
+    let Work {
+        kernel,
+        engine,
+        metrics,
+        stop,
+        changes,
+        state,
+        loss_mark,
+        mut enforcer,
+        received,
+    } = work;
     let records = {
         let (kernel, engine, stop) = (Arc::clone(&kernel), Arc::clone(&engine), Arc::clone(&stop));
         thread::spawn(move || read_records(kernel.as_ref(), &engine, &metrics, &stop))
@@ -58,7 +67,10 @@ fn read_records(kernel: &dyn Kernel, engine: &Mutex<Engine>, metrics: &Metrics, 
     while !stop.load(Ordering::Relaxed) {
         let read = kernel.records(stop, &mut |record| {
             metrics.count_record();
-            engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).record(record);
+            engine
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .record(record);
         });
         match read {
             Ok(()) => return,
@@ -73,7 +85,9 @@ fn read_records(kernel: &dyn Kernel, engine: &Mutex<Engine>, metrics: &Metrics, 
 fn tick(engine: &Mutex<Engine>, stop: &AtomicBool, state: &StateDir, mut mark: LossMark) {
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(TICK);
-        let mut engine = engine.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut engine = engine
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         engine.tick();
         let events_lost = engine.events_lost();
         drop(engine);
@@ -97,12 +111,19 @@ impl LossMark {
 
     /// The mark of this boot; zero when there is none.
     pub fn load(state: &StateDir, boot_id: &str) -> LossMark {
-        let bytes = state.read(LossMark::FILE).ok().flatten().unwrap_or_default();
+        let bytes = state
+            .read(LossMark::FILE)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         let stored: LossMark = serde_json::from_slice(&bytes).unwrap_or_default();
         if stored.boot_id == boot_id {
             stored
         } else {
-            LossMark { boot_id: boot_id.to_owned(), events_lost: 0 }
+            LossMark {
+                boot_id: boot_id.to_owned(),
+                events_lost: 0,
+            }
         }
     }
 

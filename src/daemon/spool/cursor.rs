@@ -62,7 +62,13 @@ impl Cursor {
                 newest = found;
             }
         }
-        Ok((Cursor { file, generation: newest.0 }, newest.1))
+        Ok((
+            Cursor {
+                file,
+                generation: newest.0,
+            },
+            newest.1,
+        ))
     }
 
     /// Writes `position`; with `sync` it is on disk when this returns.
@@ -73,7 +79,8 @@ impl Cursor {
     pub fn save(&mut self, position: Position, sync: bool) -> io::Result<()> {
         let generation = self.generation + 1;
         let slot = (generation % 2) * SLOT_BYTES;
-        self.file.write_all_at(&encode(generation, position), slot)?;
+        self.file
+            .write_all_at(&encode(generation, position), slot)?;
         if sync {
             self.file.sync_data()?;
         }
@@ -106,7 +113,11 @@ fn decode(bytes: &[u8; USED_BYTES]) -> Option<(u64, Position)> {
     }
     let mut sent_chain = Chain::default();
     sent_chain.0.copy_from_slice(&bytes[28..60]);
-    let position =
-        Position { acknowledged: number(12), sent: number(20), sent_chain, evicted: number(60) };
+    let position = Position {
+        acknowledged: number(12),
+        sent: number(20),
+        sent_chain,
+        evicted: number(60),
+    };
     Some((number(4), position))
 }

@@ -43,17 +43,27 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
     }
     if files.is_empty() || !joins {
         // What was sent is gone from disk: go on after it, so that no number is used twice.
-        let chain = if position.sent + 1 == next { position.sent_chain } else { chain };
+        let chain = if position.sent + 1 == next {
+            position.sent_chain
+        } else {
+            chain
+        };
         let (segment, _) = create(dir, next, chain)?;
         files.push(segment);
     }
     let segment = files.last().expect("one was just made when there was none");
-    let chain = if joins && last > 0 { chain } else { segment.header.before };
+    let chain = if joins && last > 0 {
+        chain
+    } else {
+        segment.header.before
+    };
     let writing = OpenOptions::new()
         .append(true)
         .open(&segment.path)
         .map_err(io_error("open", &segment.path))?;
-    writing.sync_data().map_err(io_error("sync", &segment.path))?;
+    writing
+        .sync_data()
+        .map_err(io_error("sync", &segment.path))?;
     Ok(Inner {
         dir: dir.to_owned(),
         limits,
@@ -70,11 +80,7 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
 }
 
 /// Makes the file whose first record is `first`.
-pub(super) fn create(
-    dir: &Path,
-    first: u64,
-    before: Chain,
-) -> Result<(Segment, File), SpoolError> {
+pub(super) fn create(dir: &Path, first: u64, before: Chain) -> Result<(Segment, File), SpoolError> {
     let path = dir.join(format!("{first:020}{SUFFIX}"));
     let header = Header { first, before };
     let mut file = OpenOptions::new()
@@ -84,14 +90,24 @@ pub(super) fn create(
         .open(&path)
         .map_err(io_error("make", &path))?;
     file.set_len(0).map_err(io_error("empty", &path))?;
-    file.write_all(&header.encode()).map_err(io_error("write", &path))?;
+    file.write_all(&header.encode())
+        .map_err(io_error("write", &path))?;
     file.sync_data().map_err(io_error("sync", &path))?;
     sync_dir(dir)?;
-    Ok((Segment { path, header, bytes: HEADER_BYTES as u64 }, file))
+    Ok((
+        Segment {
+            path,
+            header,
+            bytes: HEADER_BYTES as u64,
+        },
+        file,
+    ))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
-    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io_error("sync", dir))
+    File::open(dir)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io_error("sync", dir))
 }
 
 /// Files of the spool with the number in their name, in order.
@@ -123,10 +139,17 @@ fn read_header(path: &Path, first: u64) -> Result<Option<Segment>, SpoolError> {
             let bytes = fs::read(path).map_err(io_error("read", path))?;
             Walk::new(&bytes, HEADER_BYTES.min(bytes.len()), first)
                 .next()
-                .map(|(_, record)| Header { first: record.sequence, before: record.before })
+                .map(|(_, record)| Header {
+                    first: record.sequence,
+                    before: record.before,
+                })
         }
     };
-    Ok(header.map(|header| Segment { path: path.to_owned(), header, bytes: size }))
+    Ok(header.map(|header| Segment {
+        path: path.to_owned(),
+        header,
+        bytes: size,
+    }))
 }
 
 /// Last record of the newest file and the chain after it; what follows it is taken off.
@@ -140,8 +163,12 @@ fn mend_tail(segment: &mut Segment) -> Result<(u64, Chain), SpoolError> {
         end = record_end;
     }
     if end < bytes.len() {
-        let file = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
-        file.set_len(end as u64).map_err(io_error("cut back", &path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        file.set_len(end as u64)
+            .map_err(io_error("cut back", &path))?;
         file.sync_data().map_err(io_error("sync", &path))?;
     }
     segment.bytes = end as u64;

@@ -33,16 +33,19 @@ pub(super) fn read(
     };
     let mut next = after + 1;
     while next <= inner.synced && !reading.is_full() {
-        let index = inner.files.iter().rposition(|file| file.header.first <= next);
+        let index = inner
+            .files
+            .iter()
+            .rposition(|file| file.header.first <= next);
         let Some(index) = index else {
             let oldest = inner.files[0].header;
             reading.gap(next, oldest.first - 1, oldest.before, GapCause::Evicted);
             next = oldest.first;
             continue;
         };
-        let start = inner.place.filter(|place| {
-            place.file == inner.files[index].header.first && place.next == next
-        });
+        let start = inner
+            .place
+            .filter(|place| place.file == inner.files[index].header.first && place.next == next);
         let place = read_file(&inner.files[index], start, next, inner.synced, &mut reading)?;
         next = place.next.max(next);
         inner.place = Some(place);
@@ -101,7 +104,12 @@ fn read_file(
         if record.sequence >= next {
             let wanted = place.next.max(next);
             if record.sequence > wanted {
-                reading.gap(wanted, record.sequence - 1, record.before, GapCause::Damaged);
+                reading.gap(
+                    wanted,
+                    record.sequence - 1,
+                    record.before,
+                    GapCause::Damaged,
+                );
             }
             if record.sequence == place.next && record.before != place.chain {
                 reading.gap(record.sequence, record.sequence, after, GapCause::Damaged);
@@ -132,7 +140,11 @@ impl Reading {
 
     fn record(&mut self, sequence: u64, event: &[u8], chain: Chain) {
         self.bytes += event.len();
-        self.items.push(Item::Record(Stored { sequence, event: event.to_vec(), chain }));
+        self.items.push(Item::Record(Stored {
+            sequence,
+            event: event.to_vec(),
+            chain,
+        }));
     }
 
     /// A gap never spans what may be on the server and what cannot be: the first part keeps the
@@ -140,10 +152,25 @@ impl Reading {
     fn gap(&mut self, first: u64, last: u64, chain: Chain, cause: GapCause) {
         let (sent, sent_chain) = self.sent;
         if first <= sent && sent < last {
-            self.items.push(Item::Gap(Gap { first, last: sent, chain: sent_chain, cause }));
-            self.items.push(Item::Gap(Gap { first: sent + 1, last, chain, cause }));
+            self.items.push(Item::Gap(Gap {
+                first,
+                last: sent,
+                chain: sent_chain,
+                cause,
+            }));
+            self.items.push(Item::Gap(Gap {
+                first: sent + 1,
+                last,
+                chain,
+                cause,
+            }));
         } else {
-            self.items.push(Item::Gap(Gap { first, last, chain, cause }));
+            self.items.push(Item::Gap(Gap {
+                first,
+                last,
+                chain,
+                cause,
+            }));
         }
     }
 }

@@ -49,7 +49,10 @@ impl Header {
             return None;
         }
         let first = u64::from_le_bytes(array(&bytes[12..20]));
-        Some(Header { first, before: Chain(array(&bytes[20..52])) })
+        Some(Header {
+            first,
+            before: Chain(array(&bytes[20..52])),
+        })
     }
 }
 
@@ -116,7 +119,11 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub fn new(bytes: &'a [u8], offset: usize, expected: u64) -> Walk<'a> {
-        Walk { bytes, offset, expected }
+        Walk {
+            bytes,
+            offset,
+            expected,
+        }
     }
 }
 
@@ -129,7 +136,8 @@ impl<'a> Iterator for Walk<'a> {
             let rest = &self.bytes[self.offset..];
             let sequence = u64::from_le_bytes(array(&rest[8..16]));
             // A record is at least a header long, so the bytes left bound what can follow.
-            let sequence_max = self.expected + (rest.len() / RECORD_HEADER_BYTES) as u64
+            let sequence_max = self.expected
+                + (rest.len() / RECORD_HEADER_BYTES) as u64
                 + (self.offset / RECORD_HEADER_BYTES) as u64;
             if (self.expected..=sequence_max).contains(&sequence)
                 && let Some(record) = Record::decode(rest)

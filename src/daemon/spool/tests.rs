@@ -10,7 +10,10 @@ use super::retention::files_to_evict;
 use super::segment::{HEADER_BYTES, RECORD_HEADER_BYTES};
 use super::{Gap, GapCause, Item, Limits, Spool, SpoolError, Stored};
 
-const ROOMY: Limits = Limits { bytes_max: 1 << 20, segment_bytes_max: 1 << 16 };
+const ROOMY: Limits = Limits {
+    bytes_max: 1 << 20,
+    segment_bytes_max: 1 << 16,
+};
 
 fn open(dir: &Path) -> Spool {
     Spool::open(dir, ROOMY).unwrap()
@@ -19,13 +22,20 @@ fn open(dir: &Path) -> Spool {
 fn fill(spool: &Spool, count: u64) {
     for _ in 0..count {
         let sequence = spool.status().last + 1;
-        assert_eq!(spool.append(format!("event {sequence}").as_bytes()).unwrap(), sequence);
+        assert_eq!(
+            spool
+                .append(format!("event {sequence}").as_bytes())
+                .unwrap(),
+            sequence
+        );
     }
     spool.sync().unwrap();
 }
 
 fn all(spool: &Spool) -> Vec<Item> {
-    spool.read(spool.status().acknowledged, usize::MAX, usize::MAX).unwrap()
+    spool
+        .read(spool.status().acknowledged, usize::MAX, usize::MAX)
+        .unwrap()
 }
 
 /// Checks that items follow `after` without a hole and that their chain holds, gaps aside.
@@ -34,7 +44,11 @@ fn check_order(items: &[Item], after: u64, mut chain: Option<Chain>) -> u64 {
     let mut last = after;
     for item in items {
         match item {
-            Item::Record(Stored { sequence, event, chain: own }) => {
+            Item::Record(Stored {
+                sequence,
+                event,
+                chain: own,
+            }) => {
                 assert_eq!(*sequence, last + 1);
                 if let Some(before) = chain {
                     assert_eq!(before.after(*sequence, event), *own, "chain of {sequence}");
@@ -78,7 +92,9 @@ fn records_come_back_in_order_and_chained() {
     let items = all(&spool);
     assert_eq!(items.len(), 300);
     assert_eq!(check_order(&items, 0, Some(Chain::default())), 300);
-    let pages: Vec<Item> = (0..30).flat_map(|page| spool.read(page * 10, 10, usize::MAX).unwrap()).collect();
+    let pages: Vec<Item> = (0..30)
+        .flat_map(|page| spool.read(page * 10, 10, usize::MAX).unwrap())
+        .collect();
     assert_eq!(pages, items);
 }
 
@@ -98,14 +114,23 @@ fn only_synced_records_are_read() {
 #[test]
 fn acknowledged_records_leave_the_disk_and_numbers_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = Limits { bytes_max: 1 << 20, segment_bytes_max: 4096 };
+    let limits = Limits {
+        bytes_max: 1 << 20,
+        segment_bytes_max: 4096,
+    };
     let spool = Spool::open(dir.path(), limits).unwrap();
     fill(&spool, 500);
     let items = all(&spool);
-    let Item::Record(record) = &items[449] else { panic!("no gap was made") };
+    let Item::Record(record) = &items[449] else {
+        panic!("no gap was made")
+    };
     let before = spool.status().bytes;
     spool.acknowledge(450).unwrap();
-    assert_eq!(spool.status().acknowledged, 0, "a number that was not sent is not believed");
+    assert_eq!(
+        spool.status().acknowledged,
+        0,
+        "a number that was not sent is not believed"
+    );
     spool.mark_sent(record.sequence, record.chain).unwrap();
     spool.acknowledge(450).unwrap();
     assert!(spool.status().bytes < before / 2);
@@ -129,7 +154,10 @@ fn a_cut_at_every_byte_loses_only_what_was_cut() {
         let left = (length.saturating_sub(HEADER_BYTES) / record_bytes) as u64;
         assert_eq!(spool.status().last, left, "cut at {length}");
         fill(&spool, 1);
-        assert_eq!(check_order(&all(&spool), 0, Some(Chain::default())), left + 1);
+        assert_eq!(
+            check_order(&all(&spool), 0, Some(Chain::default())),
+            left + 1
+        );
         drop(spool);
         fs::remove_dir_all(dir.path()).unwrap();
         fs::create_dir(dir.path()).unwrap();
@@ -142,7 +170,9 @@ fn a_flip_of_every_byte_costs_at_most_one_record_and_never_a_number() {
     let source = tempfile::tempdir().unwrap();
     let spool = open(source.path());
     fill(&spool, 5);
-    let Some(Item::Record(last)) = all(&spool).pop() else { panic!("a record was written") };
+    let Some(Item::Record(last)) = all(&spool).pop() else {
+        panic!("a record was written")
+    };
     spool.mark_sent(last.sequence, last.chain).unwrap();
     drop(spool);
     let file = only_file(source.path());
@@ -156,18 +186,28 @@ fn a_flip_of_every_byte_costs_at_most_one_record_and_never_a_number() {
         let spool = open(dir.path());
         fill(&spool, 2);
         let items = all(&spool);
-        assert_eq!(check_order(&items, 0, Some(Chain::default())), 7, "flip at {place}: {items:?}");
+        assert_eq!(
+            check_order(&items, 0, Some(Chain::default())),
+            7,
+            "flip at {place}: {items:?}"
+        );
         let lost: u64 = items
             .iter()
             .map(|item| match item {
-                Item::Gap(Gap { first, last, cause, .. }) => {
+                Item::Gap(Gap {
+                    first, last, cause, ..
+                }) => {
                     assert_eq!(*cause, GapCause::Damaged);
                     last - first + 1
                 }
                 Item::Record(_) => 0,
             })
             .sum();
-        assert_eq!(lost, u64::from(place >= HEADER_BYTES), "flip at {place}: {items:?}");
+        assert_eq!(
+            lost,
+            u64::from(place >= HEADER_BYTES),
+            "flip at {place}: {items:?}"
+        );
     }
 }
 
@@ -175,7 +215,11 @@ fn a_flip_of_every_byte_costs_at_most_one_record_and_never_a_number() {
 fn a_cursor_with_any_byte_flipped_only_sends_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cursor");
-    let position = |n: u64| Position { acknowledged: n, sent: n + 5, ..Position::default() };
+    let position = |n: u64| Position {
+        acknowledged: n,
+        sent: n + 5,
+        ..Position::default()
+    };
     let (mut cursor, found) = Cursor::open(&path).unwrap();
     assert_eq!(found, Position::default());
     for n in 1..=4 {
@@ -188,7 +232,10 @@ fn a_cursor_with_any_byte_flipped_only_sends_again() {
         damaged[place] ^= 1;
         fs::write(&path, damaged).unwrap();
         let found = Cursor::open(&path).unwrap().1;
-        assert!(found == position(4) || found == position(3), "flip at {place}: {found:?}");
+        assert!(
+            found == position(4) || found == position(3),
+            "flip at {place}: {found:?}"
+        );
     }
     for length in 0..whole.len() {
         fs::write(&path, &whole[..length]).unwrap();
@@ -200,7 +247,10 @@ fn a_cursor_with_any_byte_flipped_only_sends_again() {
 #[test]
 fn a_full_spool_drops_the_oldest_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = Limits { bytes_max: 32 * 1024, segment_bytes_max: 4096 };
+    let limits = Limits {
+        bytes_max: 32 * 1024,
+        segment_bytes_max: 4096,
+    };
     let spool = Spool::open(dir.path(), limits).unwrap();
     for _ in 0..2000 {
         spool.append(&[7; 100]).unwrap();
@@ -208,7 +258,9 @@ fn a_full_spool_drops_the_oldest_and_says_so() {
     }
     spool.sync().unwrap();
     let items = all(&spool);
-    let Item::Gap(gap) = &items[0] else { panic!("the oldest must be missing") };
+    let Item::Gap(gap) = &items[0] else {
+        panic!("the oldest must be missing")
+    };
     assert_eq!((gap.first, gap.cause), (1, GapCause::Evicted));
     assert_eq!(spool.status().evicted, gap.last);
     assert_eq!(check_order(&items, 0, None), 2000);
@@ -221,16 +273,26 @@ fn a_full_spool_drops_the_oldest_and_says_so() {
 #[test]
 fn a_gap_keeps_the_number_that_was_sent() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = Limits { bytes_max: 16 * 1024, segment_bytes_max: 4096 };
+    let limits = Limits {
+        bytes_max: 16 * 1024,
+        segment_bytes_max: 4096,
+    };
     let spool = Spool::open(dir.path(), limits).unwrap();
     fill(&spool, 10);
-    let Item::Record(tenth) = all(&spool)[9].clone() else { panic!("nothing is missing yet") };
+    let Item::Record(tenth) = all(&spool)[9].clone() else {
+        panic!("nothing is missing yet")
+    };
     spool.mark_sent(10, tenth.chain).unwrap();
     fill(&spool, 990);
     let items = all(&spool);
     assert_eq!(
         items[0],
-        Item::Gap(Gap { first: 1, last: 10, chain: tenth.chain, cause: GapCause::Evicted })
+        Item::Gap(Gap {
+            first: 1,
+            last: 10,
+            chain: tenth.chain,
+            cause: GapCause::Evicted
+        })
     );
     assert_eq!(check_order(&items, 0, None), 1000);
 }
@@ -240,7 +302,9 @@ fn a_sent_number_is_not_given_again_when_the_files_are_gone() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path());
     fill(&spool, 8);
-    let Item::Record(eighth) = all(&spool)[7].clone() else { panic!("nothing is missing yet") };
+    let Item::Record(eighth) = all(&spool)[7].clone() else {
+        panic!("nothing is missing yet")
+    };
     spool.mark_sent(8, eighth.chain).unwrap();
     drop(spool);
     fs::remove_file(only_file(dir.path())).unwrap();
@@ -249,7 +313,9 @@ fn a_sent_number_is_not_given_again_when_the_files_are_gone() {
     spool.sync().unwrap();
     let items = all(&spool);
     assert_eq!(check_order(&items, 0, None), 9);
-    let Item::Record(ninth) = &items[1] else { panic!("{items:?}") };
+    let Item::Record(ninth) = &items[1] else {
+        panic!("{items:?}")
+    };
     assert_eq!(ninth.chain, eighth.chain.after(9, b"ninth"));
 }
 
@@ -258,7 +324,10 @@ fn an_event_too_long_is_refused_whole() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path());
     let long = vec![0; super::segment::EVENT_BYTES_MAX + 1];
-    assert!(matches!(spool.append(&long), Err(SpoolError::EventTooLong(_))));
+    assert!(matches!(
+        spool.append(&long),
+        Err(SpoolError::EventTooLong(_))
+    ));
     fill(&spool, 1);
     assert_eq!(all(&spool).len(), 1);
 }
@@ -371,6 +440,11 @@ fn cut_unsynced(dir: &Path, synced: u64, at: usize) {
     let length = fs::metadata(&path).unwrap().len();
     if length > synced {
         let kept = synced + at as u64 % (length - synced);
-        fs::OpenOptions::new().write(true).open(path).unwrap().set_len(kept).unwrap();
+        fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .unwrap()
+            .set_len(kept)
+            .unwrap();
     }
 }

@@ -25,8 +25,13 @@ spec:
 async fn start(dir: &Path, kernel: &Arc<Scripted>) -> Running {
     let policy = dir.join("policy.yaml");
     std::fs::write(&policy, POLICY).unwrap();
-    let (policy, state) = (policy.display().to_string(), dir.join("state").display().to_string());
-    start_daemon(&["--policy", &policy, "--state-dir", &state], kernel, dir).await.expect("it starts")
+    let (policy, state) = (
+        policy.display().to_string(),
+        dir.join("state").display().to_string(),
+    );
+    start_daemon(&["--policy", &policy, "--state-dir", &state], kernel, dir)
+        .await
+        .expect("it starts")
 }
 
 fn events(daemon: &Running) -> Vec<Event> {
@@ -52,7 +57,10 @@ async fn repetitions_are_counted_and_none_is_lost() {
     kernel.start_agent("claude-code");
     kernel.exec(ROOT + 1, ROOT, "/usr/bin/bash");
     for _ in 0..100 {
-        assert_eq!(kernel.read(ROOT + 1, "/usr/bin/bash", "/home/a/.ssh/k"), Verdict::Deny);
+        assert_eq!(
+            kernel.read(ROOT + 1, "/usr/bin/bash", "/home/a/.ssh/k"),
+            Verdict::Deny
+        );
     }
     until("records are taken", || kernel.is_drained()).await;
     let spool = Arc::clone(daemon.spool());
@@ -84,11 +92,16 @@ async fn an_event_tells_who_by_whom_and_in_which_agent() {
     kernel.exec(ROOT + 2, ROOT + 1, "/usr/bin/cat");
     kernel.read(ROOT + 2, "/usr/bin/cat", "/etc/hosts");
     until("it is spooled", || {
-        bodies(&daemon).iter().any(|body| matches!(body, Body::Operation(_)))
+        bodies(&daemon)
+            .iter()
+            .any(|body| matches!(body, Body::Operation(_)))
     })
     .await;
     let all = events(&daemon);
-    let read = all.iter().find(|event| matches!(event.body, Body::Operation(_))).unwrap();
+    let read = all
+        .iter()
+        .find(|event| matches!(event.body, Body::Operation(_)))
+        .unwrap();
     assert_eq!(read.process.exe, "/usr/bin/cat");
     assert_eq!(read.process.user, "root");
     let agent = read.agent.as_ref().unwrap();
@@ -115,7 +128,11 @@ async fn a_session_is_refined_and_its_end_is_reported() {
     .await;
     kernel.end_agent();
     until("the end is reported once", || {
-        bodies(&daemon).iter().filter(|body| matches!(body, Body::AgentEnded)).count() == 1
+        bodies(&daemon)
+            .iter()
+            .filter(|body| matches!(body, Body::AgentEnded))
+            .count()
+            == 1
     })
     .await;
     daemon.stop().await;
@@ -128,7 +145,13 @@ async fn what_the_kernel_lost_is_in_the_audit_through_a_restart() {
     let lost = |daemon: &Running| {
         bodies(daemon)
             .iter()
-            .map(|body| if let Body::Lost { count, .. } = body { *count } else { 0 })
+            .map(|body| {
+                if let Body::Lost { count, .. } = body {
+                    *count
+                } else {
+                    0
+                }
+            })
             .sum::<u64>()
     };
     let daemon = start(dir.path(), &kernel).await;
@@ -153,12 +176,18 @@ async fn a_disagreement_is_an_alarm() {
         kernel.contradict(ROOT, &format!("/home/a/.ssh/{number}"), Verdict::Allow);
     }
     until("all are spooled", || {
-        bodies(&daemon).iter().filter(|body| matches!(body, Body::Operation(_))).count() == 3
+        bodies(&daemon)
+            .iter()
+            .filter(|body| matches!(body, Body::Operation(_)))
+            .count()
+            == 3
     })
     .await;
     let bodies = bodies(&daemon);
-    let alarms: Vec<&Body> =
-        bodies.iter().filter(|body| matches!(body, Body::Alarm { .. })).collect();
+    let alarms: Vec<&Body> = bodies
+        .iter()
+        .filter(|body| matches!(body, Body::Alarm { .. }))
+        .collect();
     assert_eq!(alarms.len(), 1, "one a minute: {bodies:?}");
     assert!(bodies.iter().all(|body| match body {
         Body::Operation(operation) => operation.reason.contains("the evaluator says deny"),
@@ -173,7 +202,10 @@ async fn one_daemon_for_one_folder() {
     let kernel = Scripted::new();
     let daemon = start(dir.path(), &kernel).await;
     let state = dir.path().join("state").display().to_string();
-    let failure = start_daemon(&["--state-dir", &state], &kernel, dir.path()).await.err().unwrap();
+    let failure = start_daemon(&["--state-dir", &state], &kernel, dir.path())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(failure.exit, Exit::Unavailable);
     assert!(failure.message.contains("another daemon"), "{failure}");
     daemon.stop().await;
@@ -184,10 +216,20 @@ async fn one_daemon_for_one_folder() {
 async fn a_policy_with_problems_does_not_start() {
     let dir = tempfile::tempdir().unwrap();
     let policy = dir.path().join("p.yaml");
-    std::fs::write(&policy, POLICY.replace("verdict: deny }", "verdict: denied }")).unwrap();
-    let (policy, state) = (policy.display().to_string(), dir.path().join("s").display().to_string());
+    std::fs::write(
+        &policy,
+        POLICY.replace("verdict: deny }", "verdict: denied }"),
+    )
+    .unwrap();
+    let (policy, state) = (
+        policy.display().to_string(),
+        dir.path().join("s").display().to_string(),
+    );
     let args = ["--policy", &policy, "--state-dir", &state];
-    let failure = start_daemon(&args, &Scripted::new(), dir.path()).await.err().unwrap();
+    let failure = start_daemon(&args, &Scripted::new(), dir.path())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(failure.exit, Exit::Data);
     assert!(failure.message.contains("p.yaml:6:"), "{failure}");
 }

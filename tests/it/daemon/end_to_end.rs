@@ -29,14 +29,23 @@ fn operations(events: &[Value]) -> Vec<(String, String, String)> {
     events
         .iter()
         .filter(|event| event["kind"] == "operation")
-        .map(|event| (text(&event["resource"]), text(&event["verdict"]), text(&event["rule"])))
+        .map(|event| {
+            (
+                text(&event["resource"]),
+                text(&event["verdict"]),
+                text(&event["rule"]),
+            )
+        })
         .collect()
 }
 
 /// Sequences have no gap and none twice.
 #[track_caller]
 fn check_once(events: &[Value]) {
-    let sequences: Vec<u64> = events.iter().filter_map(|e| e["sequence"].as_u64()).collect();
+    let sequences: Vec<u64> = events
+        .iter()
+        .filter_map(|e| e["sequence"].as_u64())
+        .collect();
     let expected: Vec<u64> = (1..=sequences.len() as u64).collect();
     assert_eq!(sequences, expected);
 }
@@ -58,16 +67,25 @@ async fn a_denied_read_is_on_the_server_once_through_a_kill() {
     fleet.apply("keys", KEYS).await;
     let token = fleet.enrollment_token().await;
     let kernel = Scripted::new();
-    let daemon = fleet.daemon("host", Some(&token), &kernel).await.expect("it starts");
+    let daemon = fleet
+        .daemon("host", Some(&token), &kernel)
+        .await
+        .expect("it starts");
     until("the policy is in force", || kernel.in_force() == ["keys"]).await;
 
     kernel.start_agent("claude-code");
     kernel.exec(ROOT + 1, ROOT, "/usr/bin/bash");
     kernel.exec(ROOT + 2, ROOT + 1, "/usr/bin/cat");
-    assert_eq!(kernel.read(ROOT + 2, "/usr/bin/cat", "/home/ann/.ssh/id_rsa"), Verdict::Deny);
+    assert_eq!(
+        kernel.read(ROOT + 2, "/usr/bin/cat", "/home/ann/.ssh/id_rsa"),
+        Verdict::Deny
+    );
     let events = wait_for_events(&fleet, 1).await;
     check_once(&events);
-    let denied = events.iter().find(|event| event["kind"] == "operation").expect("it was waited for");
+    let denied = events
+        .iter()
+        .find(|event| event["kind"] == "operation")
+        .expect("it was waited for");
     assert_eq!(denied["agent_type"], "claude-code");
     assert_eq!(denied["policy"], "keys");
     assert_eq!(denied["policy_version"], 1);
@@ -76,7 +94,10 @@ async fn a_denied_read_is_on_the_server_once_through_a_kill() {
     assert_eq!(denied["enforced"], true);
     assert_eq!(denied["user"], "root");
     let agent_id = denied["agent_id"].clone();
-    let started = events.iter().find(|event| event["kind"] == "agent_started").expect("one");
+    let started = events
+        .iter()
+        .find(|event| event["kind"] == "agent_started")
+        .expect("one");
     assert_eq!(started["agent_id"], agent_id);
 
     // Killed; the agent goes on, and the record read last was not consumed.
@@ -87,22 +108,45 @@ async fn a_denied_read_is_on_the_server_once_through_a_kill() {
     daemon.abandon().await;
     kernel.repeat_last(last);
     for number in 0..50 {
-        kernel.read(ROOT + 2, "/usr/bin/cat", &format!("/home/ann/.ssh/key-{number}"));
+        kernel.read(
+            ROOT + 2,
+            "/usr/bin/cat",
+            &format!("/home/ann/.ssh/key-{number}"),
+        );
     }
 
-    let daemon = fleet.daemon("host", None, &kernel).await.expect("it starts again");
+    let daemon = fleet
+        .daemon("host", None, &kernel)
+        .await
+        .expect("it starts again");
     let events = wait_for_events(&fleet, 52).await;
     check_once(&events);
     let operations = operations(&events);
     assert_eq!(operations.len(), 52, "{operations:?}");
-    for path in ["/home/bob/.ssh/id_rsa", "/home/ann/.ssh/key-0", "/home/ann/.ssh/key-49"] {
-        let count = operations.iter().filter(|operation| operation.0 == path).count();
+    for path in [
+        "/home/bob/.ssh/id_rsa",
+        "/home/ann/.ssh/key-0",
+        "/home/ann/.ssh/key-49",
+    ] {
+        let count = operations
+            .iter()
+            .filter(|operation| operation.0 == path)
+            .count();
         assert_eq!(count, 1, "{path}");
     }
-    assert!(operations.iter().all(|operation| operation.2 == "no-keys"), "{operations:?}");
-    let ids: Vec<&Value> =
-        events.iter().filter(|e| e["kind"] == "operation").map(|e| &e["agent_id"]).collect();
-    assert!(ids.iter().all(|id| **id == agent_id), "the agent keeps its id");
+    assert!(
+        operations.iter().all(|operation| operation.2 == "no-keys"),
+        "{operations:?}"
+    );
+    let ids: Vec<&Value> = events
+        .iter()
+        .filter(|e| e["kind"] == "operation")
+        .map(|e| &e["agent_id"])
+        .collect();
+    assert!(
+        ids.iter().all(|id| **id == agent_id),
+        "the agent keeps its id"
+    );
 
     kernel.end_agent();
     daemon.stop().await;
@@ -115,13 +159,19 @@ async fn the_last_good_policies_hold_without_the_server() {
     fleet.apply("keys", KEYS).await;
     let token = fleet.enrollment_token().await;
     let kernel = Scripted::new();
-    let daemon = fleet.daemon("host", Some(&token), &kernel).await.expect("it starts");
+    let daemon = fleet
+        .daemon("host", Some(&token), &kernel)
+        .await
+        .expect("it starts");
     until("the policy is in force", || kernel.in_force() == ["keys"]).await;
 
     // A new version comes down while it runs.
     fleet.apply("keys", KEYS_AND_LOGS).await;
     let before = kernel.generation();
-    until("the new version is in force", || kernel.generation() >= before).await;
+    until("the new version is in force", || {
+        kernel.generation() >= before
+    })
+    .await;
     kernel.start_agent("claude-code");
     until("an alert follows", || {
         kernel.read(ROOT, "/opt/claude", "/var/log/syslog") == Verdict::Alert
@@ -133,14 +183,21 @@ async fn the_last_good_policies_hold_without_the_server() {
     fleet.apply("keys", KEYS).await;
     let host = loop {
         let hosts = fleet.tyr(&["hosts", "list", "--output=json"]).await.json();
-        if !hosts["hosts"][0]["policy_problems"].as_array().expect("a list").is_empty() {
+        if !hosts["hosts"][0]["policy_problems"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+        {
             break hosts["hosts"][0].clone();
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     };
     assert_eq!(host["policy_problems"][0], "no memory for the image");
     assert_eq!(host["limits"][0], "a scripted kernel");
-    assert_eq!(kernel.read(ROOT, "/opt/claude", "/var/log/x"), Verdict::Alert);
+    assert_eq!(
+        kernel.read(ROOT, "/opt/claude", "/var/log/x"),
+        Verdict::Alert
+    );
     kernel.fail(None);
     daemon.stop().await;
 
@@ -149,11 +206,21 @@ async fn the_last_good_policies_hold_without_the_server() {
     fleet.server.stop(std::future::pending()).await;
     let kernel = Scripted::new();
     let state = dir.join("host");
-    let args = ["--server", &address, "--state-dir", state.to_str().expect("UTF-8")];
-    let daemon = super::fleet::start_daemon(&args, &kernel, &dir).await.expect("it starts alone");
+    let args = [
+        "--server",
+        &address,
+        "--state-dir",
+        state.to_str().expect("UTF-8"),
+    ];
+    let daemon = super::fleet::start_daemon(&args, &kernel, &dir)
+        .await
+        .expect("it starts alone");
     assert_eq!(kernel.in_force(), ["keys"]);
     kernel.start_agent("claude-code");
-    assert_eq!(kernel.read(ROOT, "/opt/claude", "/var/log/x"), Verdict::Alert);
+    assert_eq!(
+        kernel.read(ROOT, "/opt/claude", "/var/log/x"),
+        Verdict::Alert
+    );
     daemon.abandon().await;
 }
 
@@ -162,20 +229,38 @@ async fn a_token_is_used_once_and_only_with_its_own_server() {
     let fleet = Fleet::start().await;
     let token = fleet.enrollment_token().await;
     let kernel = Scripted::new();
-    let daemon = fleet.daemon("one", Some(&token), &kernel).await.expect("it starts");
+    let daemon = fleet
+        .daemon("one", Some(&token), &kernel)
+        .await
+        .expect("it starts");
     daemon.stop().await;
 
-    let used = fleet.daemon("two", Some(&token), &kernel).await.err().expect("it is used up");
+    let used = fleet
+        .daemon("two", Some(&token), &kernel)
+        .await
+        .err()
+        .expect("it is used up");
     assert_eq!(used.exit, Exit::NoPermission);
     assert!(used.message.contains("used up"), "{used}");
 
     let (secret, _) = token.split_once('.').expect("a dot");
     let foreign = format!("{secret}.{}", "ab".repeat(32));
-    let refused = fleet.daemon("three", Some(&foreign), &kernel).await.err().expect("another CA");
+    let refused = fleet
+        .daemon("three", Some(&foreign), &kernel)
+        .await
+        .err()
+        .expect("another CA");
     assert_eq!(refused.exit, Exit::NoPermission);
-    assert!(refused.message.contains("not the server of this token"), "{refused}");
+    assert!(
+        refused.message.contains("not the server of this token"),
+        "{refused}"
+    );
 
-    let missing = fleet.daemon("four", None, &kernel).await.err().expect("not enrolled");
+    let missing = fleet
+        .daemon("four", None, &kernel)
+        .await
+        .err()
+        .expect("not enrolled");
     assert_eq!(missing.exit, Exit::Config);
 
     let said = fleet.tyr(&["hosts", "list"]).await;

@@ -19,21 +19,21 @@ use tyr::server;
 use super::scripted::Scripted;
 
 /// A server with its own PostgreSQL, and a person at a shell.
-pub struct Fleet {
-    pub server: server::Running,
-    pub dir: tempfile::TempDir,
+pub(super) struct Fleet {
+    pub(super) server: server::Running,
+    pub(super) dir: tempfile::TempDir,
 }
 
 /// What a command printed.
-pub struct Said {
-    pub exit: Exit,
-    pub stdout: String,
-    pub stderr: String,
+pub(super) struct Said {
+    pub(super) exit: Exit,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
 impl Said {
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         assert_eq!(self.exit, Exit::Ok, "{}", self.stderr);
         serde_json::from_str(&self.stdout).expect("the answer is JSON")
     }
@@ -41,7 +41,7 @@ impl Said {
 
 impl Fleet {
     /// Starts a server and logs in as its administrator.
-    pub async fn start() -> Fleet {
+    pub(super) async fn start() -> Fleet {
         let dir = tempfile::tempdir().expect("a folder");
         let local = "127.0.0.1:0".parse().expect("an address");
         let config = server::config::Config {
@@ -52,20 +52,26 @@ impl Fleet {
         };
         let server = server::start(config).await.expect("the server starts");
         let fleet = Fleet { server, dir };
-        let token = fleet.server.admin_token.clone().expect("the first start gives a token");
-        let said = fleet.tyr_with(&["login", &fleet.server.rest.to_string()], &token).await;
+        let token = fleet
+            .server
+            .admin_token
+            .clone()
+            .expect("the first start gives a token");
+        let said = fleet
+            .tyr_with(&["login", &fleet.server.rest.to_string()], &token)
+            .await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
         assert!(said.stderr.contains("CA fingerprint"), "{}", said.stderr);
         fleet
     }
 
     /// Runs `tyr ARGS`.
-    pub async fn tyr(&self, args: &[&str]) -> Said {
+    pub(super) async fn tyr(&self, args: &[&str]) -> Said {
         self.tyr_with(args, "").await
     }
 
     /// Runs `tyr ARGS` with something on standard input.
-    pub async fn tyr_with(&self, args: &[&str], stdin: &str) -> Said {
+    pub(super) async fn tyr_with(&self, args: &[&str], stdin: &str) -> Said {
         let all: Vec<&str> = ["tyr"].iter().chain(args).copied().collect();
         let (mut process, capture) = Process::for_test(&all, stdin);
         let home = self.dir.path().join("home").display().to_string();
@@ -78,31 +84,37 @@ impl Fleet {
         }
     }
 
-    pub async fn enrollment_token(&self) -> String {
-        let said = self.tyr(&["enrollment-token", "create", "--output=json"]).await;
+    pub(super) async fn enrollment_token(&self) -> String {
+        let said = self
+            .tyr(&["enrollment-token", "create", "--output=json"])
+            .await;
         said.json()["token"].as_str().expect("a token").to_owned()
     }
 
     /// Applies the text and assigns every policy of it to all hosts.
-    pub async fn apply(&self, name: &str, yaml: &str) {
+    pub(super) async fn apply(&self, name: &str, yaml: &str) {
         let file = self.dir.path().join(format!("{name}.yaml"));
         std::fs::write(&file, yaml).expect("the folder is writable");
-        let said = self.tyr(&["policy", "apply", "-f", file.to_str().expect("UTF-8")]).await;
+        let said = self
+            .tyr(&["policy", "apply", "-f", file.to_str().expect("UTF-8")])
+            .await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
         let said = self.tyr(&["policy", "assign", name, "--all"]).await;
         assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
     }
 
     /// All events, oldest first.
-    pub async fn events(&self) -> Vec<serde_json::Value> {
-        let said = self.tyr(&["audit", "search", "--limit=5000", "--output=json"]).await;
+    pub(super) async fn events(&self) -> Vec<serde_json::Value> {
+        let said = self
+            .tyr(&["audit", "search", "--limit=5000", "--output=json"])
+            .await;
         let mut events = said.json()["events"].as_array().expect("a list").clone();
         events.sort_by_key(|event| event["sequence"].as_u64());
         events
     }
 
     /// Starts a daemon with its state in `state`, on `kernel`.
-    pub async fn daemon(
+    pub(super) async fn daemon(
         &self,
         state: &str,
         token: Option<&str>,
@@ -110,28 +122,36 @@ impl Fleet {
     ) -> Result<Running, Failure> {
         let server = self.server.grpc.to_string();
         let folder = self.dir.path().join(state);
-        let mut args = vec!["--server", &server, "--state-dir", folder.to_str().expect("UTF-8")];
+        let mut args = vec![
+            "--server",
+            &server,
+            "--state-dir",
+            folder.to_str().expect("UTF-8"),
+        ];
         if let Some(token) = token {
             args.extend(["--enroll", token]);
         }
         start_daemon(&args, kernel, self.dir.path()).await
     }
 
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.server.stop(std::future::pending()).await;
     }
 }
 
 /// Starts a daemon with these options; `dir` holds what it sees of the machine.
-pub async fn start_daemon(
+pub(super) async fn start_daemon(
     args: &[&str],
     kernel: &Arc<Scripted>,
     dir: &Path,
 ) -> Result<Running, Failure> {
     let empty = dir.join("daemon.yaml");
     std::fs::write(&empty, "").expect("the folder is writable");
-    let all: Vec<&str> =
-        ["--config", empty.to_str().expect("UTF-8")].iter().chain(args).copied().collect();
+    let all: Vec<&str> = ["--config", empty.to_str().expect("UTF-8")]
+        .iter()
+        .chain(args)
+        .copied()
+        .collect();
     let args = Args::from_args(&["tyrd"], &all).expect("the options are known");
     let config = Config::resolve(&args, "test-host")?;
     let passwd = dir.join("passwd");
@@ -158,7 +178,7 @@ pub async fn start_daemon(
 
 /// Asks until the answer is yes, at most 20 s.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let what = what.to_owned();
     async move {
         let end = Instant::now() + Duration::from_secs(20);

@@ -18,8 +18,8 @@ use tyr::policy::fact::Fact;
 use tyr::policy::principal::Principal;
 
 /// Number of the one session that [`Scripted::start_agent`] makes.
-pub const SESSION: u64 = 77;
-pub const ROOT: u32 = 4_000_000;
+pub(super) const SESSION: u64 = 77;
+pub(super) const ROOT: u32 = 4_000_000;
 
 #[derive(Default)]
 struct State {
@@ -34,17 +34,20 @@ struct State {
 }
 
 /// The kernel; outlives daemons.
-pub struct Scripted {
+pub(super) struct Scripted {
     state: Mutex<State>,
     started: Instant,
 }
 
 impl Scripted {
-    pub fn new() -> Arc<Scripted> {
-        Arc::new(Scripted { state: Mutex::default(), started: Instant::now() })
+    pub(super) fn new() -> Arc<Scripted> {
+        Arc::new(Scripted {
+            state: Mutex::default(),
+            started: Instant::now(),
+        })
     }
 
-    pub fn start_agent(&self, agent_type: &str) {
+    pub(super) fn start_agent(&self, agent_type: &str) {
         let session = Session {
             number: SESSION,
             agent_types: vec![agent_type.to_owned()],
@@ -55,23 +58,25 @@ impl Scripted {
         let mut state = self.state.lock().unwrap();
         state.sessions.push(session);
         state.live.insert(SESSION);
-        state.buffer.push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+        state
+            .buffer
+            .push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
     }
 
-    pub fn end_agent(&self) {
+    pub(super) fn end_agent(&self) {
         let subject = self.subject(ROOT, 1);
         let mut state = self.state.lock().unwrap();
         state.live.remove(&SESSION);
         state.buffer.push_back(Record::Exited(subject));
     }
 
-    pub fn exec(&self, pid: u32, parent_pid: u32, exe: &str) {
+    pub(super) fn exec(&self, pid: u32, parent_pid: u32, exe: &str) {
         let record = Record::Execed(self.subject(pid, parent_pid), exe.as_bytes().to_vec());
         self.state.lock().unwrap().buffer.push_back(record);
     }
 
     /// A process of the agent reads a file: decided by the policies in force, recorded.
-    pub fn read(&self, pid: u32, exe: &str, path: &str) -> Verdict {
+    pub(super) fn read(&self, pid: u32, exe: &str, path: &str) -> Verdict {
         let subject = self.subject(pid, ROOT);
         let mut state = self.state.lock().unwrap();
         let wanted = state.wanted.as_ref().expect("policies are in force");
@@ -98,12 +103,18 @@ impl Scripted {
             exe: Some(exe.as_bytes().to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+        state.buffer.push_back(Record::Decision(
+            Subject {
+                generation,
+                ..subject
+            },
+            decision,
+        ));
         answer.verdict
     }
 
     /// What a kernel would say that does not follow its tables.
-    pub fn contradict(&self, pid: u32, path: &str, verdict: Verdict) {
+    pub(super) fn contradict(&self, pid: u32, path: &str, verdict: Verdict) {
         let subject = self.subject(pid, ROOT);
         let mut state = self.state.lock().unwrap();
         let decision = Decision {
@@ -116,43 +127,59 @@ impl Scripted {
             exe: Some(b"/bin/cat".to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(Subject { generation, ..subject }, decision));
+        state.buffer.push_back(Record::Decision(
+            Subject {
+                generation,
+                ..subject
+            },
+            decision,
+        ));
     }
 
     /// Puts the newest record back, as a daemon finds it that was killed before it was consumed.
-    pub fn repeat_last(&self, record: Record) {
+    pub(super) fn repeat_last(&self, record: Record) {
         self.state.lock().unwrap().buffer.push_front(record);
     }
 
-    pub fn lose(&self, count: u64) {
+    pub(super) fn lose(&self, count: u64) {
         self.state.lock().unwrap().events_lost += count;
     }
 
-    pub fn fail(&self, message: Option<&str>) {
+    pub(super) fn fail(&self, message: Option<&str>) {
         self.state.lock().unwrap().fails = message.map(str::to_owned);
     }
 
-    pub fn newest_record(&self) -> Option<Record> {
+    pub(super) fn newest_record(&self) -> Option<Record> {
         self.state.lock().unwrap().buffer.back().cloned()
     }
 
     /// `name` of every policy in force.
-    pub fn in_force(&self) -> Vec<String> {
+    pub(super) fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        let policies = state.wanted.iter().flat_map(|wanted| wanted.policies.iter());
-        policies.map(|effective| effective.policy.name.clone()).collect()
+        let policies = state
+            .wanted
+            .iter()
+            .flat_map(|wanted| wanted.policies.iter());
+        policies
+            .map(|effective| effective.policy.name.clone())
+            .collect()
     }
 
     /// Sessions and what was known of them when policies were last put in force.
-    pub fn refined(&self) -> Vec<(u64, Principal)> {
-        self.state.lock().unwrap().wanted.as_ref().map_or(Vec::new(), |w| w.sessions.clone())
+    pub(super) fn refined(&self) -> Vec<(u64, Principal)> {
+        self.state
+            .lock()
+            .unwrap()
+            .wanted
+            .as_ref()
+            .map_or(Vec::new(), |w| w.sessions.clone())
     }
 
-    pub fn generation(&self) -> u32 {
+    pub(super) fn generation(&self) -> u32 {
         self.state.lock().unwrap().generation
     }
 
-    pub fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.state.lock().unwrap().buffer.is_empty()
     }
 
@@ -182,7 +209,10 @@ impl Kernel for Scripted {
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from([("events_lost".to_owned(), self.state.lock().unwrap().events_lost)])
+        BTreeMap::from([(
+            "events_lost".to_owned(),
+            self.state.lock().unwrap().events_lost,
+        )])
     }
 
     fn boot_ns(&self) -> u64 {
@@ -196,7 +226,10 @@ impl Kernel for Scripted {
         }
         state.generation += 1;
         state.wanted = Some(wanted.clone());
-        Ok(InForce { generation: state.generation, limits: Vec::new() })
+        Ok(InForce {
+            generation: state.generation,
+            limits: Vec::new(),
+        })
     }
 
     fn sessions(&self) -> Result<Vec<Session>, KernelError> {
@@ -208,7 +241,11 @@ impl Kernel for Scripted {
     }
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError> {
-        self.state.lock().unwrap().sessions.retain(|session| session.number != number);
+        self.state
+            .lock()
+            .unwrap()
+            .sessions
+            .retain(|session| session.number != number);
         Ok(())
     }
 
