@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -35,6 +35,8 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A policy file may be too long for the policy library, which then says so as for any other.
 const POLICY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How much of a body that is too long is read all the same.
+const DISCARD_BYTES_MAX: usize = 2 * POLICY_BYTES_MAX;
 const POLICY_PATH: &str = "/api/v1/policies";
 
 /// Serves people until the server stops; the task ends when every connection has.
@@ -119,18 +121,37 @@ async fn prepare(
     } else {
         BODY_BYTES_MAX
     };
-    let reading = tokio::time::timeout(BODY_MAX, Limited::new(body, most).collect()).await;
-    let reading = reading.map_err(|_| {
+    let reading = tokio::time::timeout(BODY_MAX, read(body, most)).await;
+    let body = reading.map_err(|_| {
         let detail = "the body did not come in time";
         Failure::new(StatusCode::REQUEST_TIMEOUT, detail)
-    })?;
-    let body = reading.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            let detail = format!("the body is too long: the most is {most} bytes");
-            return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
-        }
-        Failure::bad_request("the body cannot be read")
-    })?;
+    })??;
     head.extensions.insert(caller);
-    Ok(Request::from_parts(head, Full::new(body.to_bytes())))
+    Ok(Request::from_parts(head, Full::new(body)))
+}
+
+/// Reads a body of at most `most` bytes. A longer one is read on for a while and thrown away: a
+/// client that is still sending would take a closed connection for a fault and miss the answer.
+async fn read(mut body: Incoming, most: usize) -> Result<Bytes, Failure> {
+    let mut kept = Vec::new();
+    let mut length = 0;
+    while length <= DISCARD_BYTES_MAX
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|_| Failure::bad_request("the body cannot be read"))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length <= most {
+            kept.extend_from_slice(&data);
+        } else {
+            kept = Vec::new();
+        }
+    }
+    if length > most {
+        let detail = format!("the body is too long: the most is {most} bytes");
+        return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    Ok(Bytes::from(kept))
 }
