@@ -14,6 +14,9 @@ TYR_HOOK(task_alloc, "task_alloc", "security_task_alloc", struct task_struct *ch
 	if (who == TYR_WHO_NONE)
 		return 0;
 	if (parent) {
+		/* Left by an exec that was recognised and then failed. */
+		if (!parent->session && !parent->candidate)
+			return 0;
 		for (int attempt = 0; attempt < TYR_STORAGE_TRIES; attempt++)
 			if (bpf_task_storage_get(&tasks, child, parent,
 						 BPF_LOCAL_STORAGE_GET_F_CREATE))

@@ -96,6 +96,9 @@ impl Programs {
                     if mode == EnforcementMode::FmodRet {
                         limits.push(FMOD_RET_LIMIT.to_owned());
                     }
+                    if !features::has_rename_lock() {
+                        limits.push(RENAME_LIMIT.to_owned());
+                    }
                     return Ok(Programs { mode, limits, adopted: false, attached: Some(attached) });
                 }
                 Err(error) => limits.push(format!("{mode}: {error}")),
@@ -144,15 +147,20 @@ impl Programs {
     }
 }
 
+const RENAME_LIMIT: &str = "the kernel does not show its `rename_lock`: a path can be misread while \
+     a directory above it is renamed; set kernel.kptr_restrict to 0 or 1 before tyr starts";
 const FMOD_RET_LIMIT: &str = "fmod_ret: a program that interrupts itself on one CPU is skipped; \
      add `bpf` to the active LSMs for full enforcement";
 
+fn find<'a>(maps: &'a [MapHandle], name: &str) -> Result<&'a MapHandle, Error> {
+    maps.iter()
+        .find(|map| map.name().to_str() == Some(name))
+        .ok_or_else(|| Error::Missing(format!("map {name}")))
+}
+
 impl Attached {
     pub(crate) fn map(&self, name: &str) -> Result<&MapHandle, Error> {
-        self.maps
-            .iter()
-            .find(|map| map.name().to_str().is_some_and(|found| found == name))
-            .ok_or_else(|| Error::Missing(format!("map {name}")))
+        find(&self.maps, name)
     }
 }
 
@@ -203,7 +211,7 @@ fn adopt(pins: &Pins, build: u64, options: &LoadOptions) -> Result<Option<Progra
     };
     let attached =
         Attached { maps, live: live?, tag: tag?, _links: links, pins: Some(pins.clone()) };
-    write_config(&attached, build, options)?;
+    write_config(&attached.maps, build, options)?;
     pins.remove_other_builds(build)?;
     let limits = match mode {
         EnforcementMode::FmodRet => vec![FMOD_RET_LIMIT.to_owned()],
@@ -255,11 +263,14 @@ fn attach(
             maps.push(MapHandle::try_from(&map).map_err(Error::bpf("hold a map"))?);
         }
     }
+    write_config(&maps, build, options)?;
+    if !reusable {
+        number_sessions(&maps)?;
+    }
     let mut links = attach_all(mode, &skel)?;
     let live = take_link(&mut links, "live_tasks")?;
     let tag = take_link(&mut links, "tag_tasks")?;
     let mut attached = Attached { maps, live, tag, _links: Vec::new(), pins: pins.cloned() };
-    write_config(&attached, build, options)?;
     if let Some(pins) = pins {
         pin(pins, &mut attached, &mut links, build, reusable)?;
     }
@@ -323,7 +334,7 @@ fn pinned_abi(pins: &Pins) -> Option<u32> {
     Some(config.abi)
 }
 
-fn write_config(attached: &Attached, build: u64, options: &LoadOptions) -> Result<(), Error> {
+fn write_config(maps: &[MapHandle], build: u64, options: &LoadOptions) -> Result<(), Error> {
     let config = tyr_config {
         scope_cgroup: options.scope.map_or(0, |scope| scope.cgroup_id),
         scope_level: options.scope.map_or(0, |scope| scope.level),
@@ -332,10 +343,18 @@ fn write_config(attached: &Attached, build: u64, options: &LoadOptions) -> Resul
     };
     // SAFETY: `tyr_config` is Plain: integers without padding.
     let bytes = unsafe { plain::as_bytes(&config) };
-    attached
-        .map("config")?
+    find(maps, "config")?
         .update(&0u32.to_ne_bytes(), bytes, MapFlags::ANY)
         .map_err(Error::bpf("write the configuration"))
+}
+
+/// New maps go on with numbers that no session of this boot had: there were fewer sessions than
+/// nanoseconds.
+fn number_sessions(maps: &[MapHandle]) -> Result<(), Error> {
+    let first = super::tagging::boot_clock_ns();
+    find(maps, "next_session")?
+        .update(&0u32.to_ne_bytes(), &first.to_ne_bytes(), MapFlags::ANY)
+        .map_err(Error::bpf("number the sessions"))
 }
 
 impl Scope {

@@ -47,8 +47,11 @@ impl Pins {
         self.links().join(format!("{build:016x}"))
     }
 
+    /// An empty folder for one build. What an attempt that failed, or one in another mode, left in
+    /// it is detached: the caller's programs are attached already.
     pub(crate) fn make_build(&self, build: u64) -> Result<PathBuf, Error> {
         let folder = self.build(build);
+        remove_folder(&folder)?;
         make(&folder)?;
         Ok(folder)
     }

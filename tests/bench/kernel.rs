@@ -37,8 +37,18 @@ struct Subject {
 
 /// Words that make names; numbers make them differ.
 const WORDS: [&str; 12] = [
-    "billing", "ledger", "vault", "deploy", "staging", "archive", "mirror", "report", "session",
-    "signing", "backup", "telemetry",
+    "billing",
+    "ledger",
+    "vault",
+    "deploy",
+    "staging",
+    "archive",
+    "mirror",
+    "report",
+    "session",
+    "signing",
+    "backup",
+    "telemetry",
 ];
 
 /// A name that no other index has, spread so that neighbours share little.
@@ -107,9 +117,16 @@ impl Subject {
         let begun = Instant::now();
         let tables = compile_globs(&globs);
         let compiled_in = begun.elapsed();
-        let globs =
-            globs.iter().map(|glob| glob::Pattern::new(glob).expect("a valid glob")).collect();
-        Subject { count, tables, compiled_in, globs }
+        let globs = globs
+            .iter()
+            .map(|glob| glob::Pattern::new(glob).expect("a valid glob"))
+            .collect();
+        Subject {
+            count,
+            tables,
+            compiled_in,
+            globs,
+        }
     }
 
     /// Nanoseconds of one decision by the kernel program.
@@ -121,7 +138,11 @@ impl Subject {
             object: Target::Path(path),
         };
         let answer = engine.ask(&[question]).expect("answers")[0];
-        assert_eq!(answer.cell.verdict, Verdict::Allow, "the path must lie under no rule");
+        assert_eq!(
+            answer.cell.verdict,
+            Verdict::Allow,
+            "the path must lie under no rule"
+        );
         let times = (0..CALLS).map(|_| engine.time(&question, REPEAT).expect("runs"));
         times.min().unwrap_or_default().as_nanos() as f64
     }
@@ -136,7 +157,10 @@ impl Subject {
         let once = || {
             let begun = Instant::now();
             for _ in 0..repeat {
-                let found = self.globs.iter().any(|glob| glob.matches_with(black_box(path), options));
+                let found = self
+                    .globs
+                    .iter()
+                    .any(|glob| glob.matches_with(black_box(path), options));
                 assert!(!black_box(found), "the path must lie under no rule");
             }
             begun.elapsed().as_nanos() as f64 / repeat as f64
@@ -148,7 +172,9 @@ impl Subject {
     fn read_before_stop(&self, path: &[u8]) -> usize {
         let start = self.tables.path_starts[Action::FileRead as usize];
         let stops = |length: &usize| {
-            self.tables.paths.is_absorbing(self.tables.paths.walk(start, &path[..*length]))
+            self.tables
+                .paths
+                .is_absorbing(self.tables.paths.walk(start, &path[..*length]))
         };
         (0..=path.len()).find(stops).unwrap_or(path.len())
     }
@@ -177,8 +203,13 @@ fn print_row(label: &str, values: impl Iterator<Item = f64>) {
 
 fn main() -> ExitCode {
     let mut engine = DecideEngine::new().expect("root, and a kernel that runs test programs");
-    let nothing = (0..CALLS).map(|_| engine.time_nothing(REPEAT).expect("runs")).min();
-    println!("an empty program: {} ns\n", nothing.unwrap_or_default().as_nanos());
+    let nothing = (0..CALLS)
+        .map(|_| engine.time_nothing(REPEAT).expect("runs"))
+        .min();
+    println!(
+        "an empty program: {} ns\n",
+        nothing.unwrap_or_default().as_nanos()
+    );
     let subjects: Vec<Subject> = RULES.into_iter().map(Subject::new).collect();
     for subject in &subjects {
         let tables = &subject.tables;
@@ -201,7 +232,11 @@ fn main() -> ExitCode {
         engine.install(&subject.tables).expect("fits the kernel");
         let row = LENGTHS.map(|length| {
             let path = path_of(length);
-            assert_eq!(subject.read_before_stop(path.as_bytes()), length, "cut short");
+            assert_eq!(
+                subject.read_before_stop(path.as_bytes()),
+                length,
+                "cut short"
+            );
             subject.kernel_ns(&mut engine, path.as_bytes())
         });
         print_row(&subject.count.to_string(), row.into_iter());
@@ -218,7 +253,10 @@ fn main() -> ExitCode {
 
 /// Without globs that may match anywhere, most paths are decided after a few bytes.
 fn print_decided_early(engine: &mut DecideEngine) {
-    let globs: Vec<String> = (0..12_500).filter(|index| index % 5 != 0).map(glob_of).collect();
+    let globs: Vec<String> = (0..12_500)
+        .filter(|index| index % 5 != 0)
+        .map(glob_of)
+        .collect();
     let subject = Subject {
         count: globs.len(),
         tables: compile_globs(&globs),
@@ -226,7 +264,10 @@ fn print_decided_early(engine: &mut DecideEngine) {
         globs: Vec::new(),
     };
     engine.install(&subject.tables).expect("fits the kernel");
-    println!("\nns per decision, {} anchored rules; the walk stops early", subject.count);
+    println!(
+        "\nns per decision, {} anchored rules; the walk stops early",
+        subject.count
+    );
     for length in LENGTHS {
         let path = path_of(length).replacen("/home/ann/src", "/opt/tool/lib", 1);
         let read = subject.read_before_stop(path.as_bytes());
@@ -240,17 +281,33 @@ fn judge(measured: &[[f64; LENGTHS.len()]]) -> ExitCode {
     println!();
     for (index, length) in LENGTHS.into_iter().enumerate() {
         let growth = measured[4][index] / measured[1][index];
-        let verdict = if growth <= GROWTH_MAX { "ok" } else { "TOO MUCH" };
+        let verdict = if growth <= GROWTH_MAX {
+            "ok"
+        } else {
+            "TOO MUCH"
+        };
         good &= growth <= GROWTH_MAX;
-        println!("{length:>4} bytes: 10,000 rules cost {growth:.2} times 10 rules (at most {GROWTH_MAX}): {verdict}");
+        println!(
+            "{length:>4} bytes: 10,000 rules cost {growth:.2} times 10 rules (at most {GROWTH_MAX}): {verdict}"
+        );
     }
     for (rules, row) in RULES.into_iter().zip(measured) {
         let bytes = LENGTHS[4] as f64;
         let slope = (row[4] - row[0]) / (bytes - LENGTHS[0] as f64);
         let whole = row[4] / bytes;
-        let verdict = if slope.max(whole) < NS_PER_BYTE_MAX { "ok" } else { "TOO MUCH" };
+        let verdict = if slope.max(whole) < NS_PER_BYTE_MAX {
+            "ok"
+        } else {
+            "TOO MUCH"
+        };
         good &= slope.max(whole) < NS_PER_BYTE_MAX;
-        println!("{rules:>6} rules: {slope:.2} ns for a further byte, {whole:.2} ns a byte in all (below {NS_PER_BYTE_MAX}): {verdict}");
+        println!(
+            "{rules:>6} rules: {slope:.2} ns for a further byte, {whole:.2} ns a byte in all (below {NS_PER_BYTE_MAX}): {verdict}"
+        );
     }
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -58,7 +58,6 @@ class Stack:
         try:
             SCOPE.mkdir(exist_ok=True)
             self.start_server()
-            self.login()
             self.start_daemon(self.token())
         except BaseException:
             self.stop()
@@ -91,15 +90,14 @@ class Stack:
 
         def ready():
             self.alive("server", self.server)
-            return (self.data / "admin-token").exists() and self.run_tyr("login", *self.credentials())[0] == 0
+            return (self.data / "admin-token").exists() and self.login()[0] == 0
 
         wait_until("the server answers", ready)
 
-    def credentials(self):
-        return [REST, "--token-file", str(self.data / "admin-token"), "--ca-file", str(self.data / "ca.pem")]
-
     def login(self):
-        self.must("login", *self.credentials())
+        return self.run_tyr(
+            "login", REST, "--ca-file", str(self.data / "ca.pem"), stdin=(self.data / "admin-token").read_text()
+        )
 
     def token(self):
         return self.json("enrollment-token", "create", "--description", "end to end")["token"]
@@ -139,9 +137,9 @@ class Stack:
 
     # Command line
 
-    def run_tyr(self, *arguments):
+    def run_tyr(self, *arguments, stdin=""):
         done = subprocess.run(
-            [self.tyr, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            [self.tyr, *arguments], input=stdin, capture_output=True, text=True,
             env=self.environment, timeout=WAIT_SECONDS, check=False,
         )
         return done.returncode, done.stdout, done.stderr
@@ -163,14 +161,12 @@ class Stack:
     def apply(self, file, name):
         """Applies and assigns a policy, and waits until the kernel has it. Returns what apply said."""
         said = self.must("policy", "apply", "-f", str(file))
-        self.must("policy", "assign", name, "--all-hosts")
+        self.must("policy", "assign", name, "--all")
         self.wait_in_force()
         return said
 
     def unassign(self, name):
-        for assignment in items(self.json("policy", "assignments")):
-            if assignment["policy"] == name:
-                self.must("policy", "unassign", str(assignment["id"]))
+        self.must("policy", "unassign", name, "--all")
         self.wait_in_force()
 
     def wait_in_force(self):
@@ -186,8 +182,8 @@ class Stack:
 
     def events(self, *filters):
         """Every event of the audit that the filters let through, oldest first."""
-        out = self.must("audit", "search", "--limit", "100000", "--output", "json", *filters)
-        return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        page = self.json("audit", "search", "--limit", "100000", *filters)
+        return list(reversed(page["events"]))
 
 
 def items(answer):

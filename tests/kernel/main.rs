@@ -6,3 +6,4 @@ mod image;
 mod property;
 #[path = "../../src/policy/compile/tests/random.rs"]
 mod random;
+mod suite;

@@ -17,6 +17,7 @@ fn setting() -> Turn {
     let dir = folder("alias");
     std::fs::create_dir_all(dir.join("home/.ssh")).unwrap();
     std::fs::create_dir_all(dir.join("mnt")).unwrap();
+    std::fs::create_dir_all(dir.join("empty")).unwrap();
     fill(&dir.join("home/.ssh"), &["id"]);
     std::os::unix::fs::symlink("home", dir.join("link")).unwrap();
     std::fs::hard_link(SECRET, dir.join("home/.ssh/hard")).unwrap();
@@ -89,7 +90,7 @@ fn mounts_change_nothing() {
     both("overlay over the folder", || {
         private();
         let kind = c"overlay".as_ptr();
-        let options = c("lowerdir=/tmp/vm/alias/home/.ssh:/tmp/vm/alias/link");
+        let options = c("lowerdir=/tmp/vm/alias/home/.ssh:/tmp/vm/alias/empty");
         let point = c("/tmp/vm/alias/mnt");
         let mounted = call!(libc::mount(kind, point.as_ptr(), kind, 0, options.as_ptr().cast()));
         assert_eq!(mounted, 0, "overlay");

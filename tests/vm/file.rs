@@ -34,7 +34,7 @@ fn every_call_that_writes_is_file_write() {
     let (file, dir, new) =
         (format!("{base}/file"), format!("{base}/dir"), format!("{base}/new-name"));
     let free = format!("{base}/free");
-    let calls: [(&str, Box<dyn Fn() -> i32>); 17] = [
+    let calls: [(&str, Way<'_>); 17] = [
         ("open for writing", Box::new(|| open(file.as_str(), libc::O_WRONLY))),
         ("append", Box::new(|| open(file.as_str(), libc::O_WRONLY | libc::O_APPEND))),
         (

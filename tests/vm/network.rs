@@ -58,7 +58,7 @@ fn a_denied_address_is_not_reached() {
     let far = v4([192, 0, 2, 1], 443);
     let far6 = v6("2001:db8::1", 443);
     let mapped = v6("::ffff:192.0.2.1", 443);
-    let ways: [(&str, Box<dyn Fn() -> i32>); 8] = [
+    let ways: [(&str, Way<'_>); 8] = [
         ("tcp", Box::new(|| connect(AF_INET, SOCK_STREAM, &far))),
         ("tcp 6", Box::new(|| connect(AF_INET6, SOCK_STREAM, &far6))),
         ("mapped", Box::new(|| connect(AF_INET6, SOCK_STREAM, &mapped))),

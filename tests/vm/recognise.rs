@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use libc::EPERM;
 use tyr::kernel::record::Record;
 
+use tyr::kernel::load::{LoadOptions, Programs, Scope};
+use tyr::kernel::object::EnforcementMode;
+
 use crate::guest::*;
 use crate::syscall::*;
 
@@ -73,4 +76,49 @@ except PermissionError:
     assert_eq!(started()[0].0, number);
     assert_eq!(as_stranger(|| read("/tmp/vm/framework/secret")), 0);
     assert_eq!(EPERM, as_agent(|| read("/tmp/vm/framework/secret")));
+}
+
+#[test]
+fn an_agent_inside_an_agent_is_both() {
+    let codex = "/tmp/vm/nested/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex";
+    fill(&folder("nested"), &["secret"]);
+    install_program("/usr/bin/cat", codex);
+    // Only the outer agent's type is denied; being codex as well does not loosen it.
+    let rule = deny("file_read", "/tmp/vm/nested/secret");
+    let _turn = policy(&rule.replace(
+        "    verdict: deny",
+        &format!("    agent_types: [{AGENT}]\n    verdict: deny"),
+    ));
+    let number = |id| u32::from(GUEST.signatures.number(id).unwrap());
+    assert_eq!(as_agent(|| run(codex, &["codex", "/tmp/vm/nested/secret"])), 1);
+    assert_eq!(as_stranger(|| run(codex, &["codex", "/tmp/vm/nested/secret"])), 0);
+    let sessions = GUEST.programs.sessions().unwrap();
+    let both = [number(AGENT), number("codex")];
+    let (_, nested) = sessions.iter().find(|(_, session)| session.types == both).unwrap();
+    assert!(sessions.iter().any(|(number, _)| *number == nested.parent));
+}
+
+#[test]
+fn agents_outside_the_scope_are_left_alone() {
+    let agent = "/tmp/vm/scope/node_modules/@anthropic-ai/claude-code/bin/claude.exe";
+    fill(&folder("scope"), &["secret"]);
+    install_program("/usr/bin/cat", agent);
+    let cgroup = std::path::Path::new("/sys/fs/cgroup/tyr-scope");
+    std::fs::create_dir_all(cgroup.join("below")).unwrap();
+    let _turn = policy(&deny("exec", "/nowhere"));
+    let options = LoadOptions {
+        pin_dir: None,
+        scope: Some(Scope::of(cgroup).unwrap()),
+        mode_limit: EnforcementMode::Lsm,
+    };
+    let programs = Programs::load(&options).unwrap();
+    install_in(&programs, &deny("file_read", "/tmp/vm/scope/secret"));
+    let show = |cgroup: &str| {
+        std::fs::write(format!("{cgroup}/cgroup.procs"), "0").unwrap();
+        run(agent, &["claude", "/tmp/vm/scope/secret"])
+    };
+    assert_eq!(as_stranger(|| show("/sys/fs/cgroup")), 0, "outside");
+    assert_eq!(as_stranger(|| show("/sys/fs/cgroup/tyr-scope")), 1, "in it");
+    assert_eq!(as_stranger(|| show("/sys/fs/cgroup/tyr-scope/below")), 1, "below it");
+    assert_eq!(programs.sessions().unwrap().len(), 2);
 }

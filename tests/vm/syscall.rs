@@ -4,6 +4,9 @@ use std::os::fd::RawFd;
 
 use crate::guest::{c, errno};
 
+/// One way to do something: its errno.
+pub type Way<'a> = Box<dyn Fn() -> i32 + 'a>;
+
 /// The errno of a raw call.
 macro_rules! call {
     ($call:expr) => {{

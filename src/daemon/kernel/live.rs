@@ -101,7 +101,8 @@ impl Live {
             mounts.host_path(place.dev, &place.path)
         };
         if place.dev == 0 {
-            return Vec::new();
+            // No file system: nothing, or the name that stands for programs without one.
+            return if place.path.is_empty() { Vec::new() } else { vec![place.path.clone()] };
         }
         let paths = ask();
         if paths.is_empty() && self.read_mounts_again() {

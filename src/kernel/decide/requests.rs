@@ -66,7 +66,10 @@ fn decide_at(
     let mut superblocks: Vec<Superblock> = Vec::new();
     let mut places = Vec::with_capacity(requests.len());
     for request in requests {
-        let facts = Principal { exe: Fact::Unknown, ..request.principal.clone() };
+        let facts = Principal {
+            exe: Fact::Unknown,
+            ..request.principal.clone()
+        };
         let slot = *slot_of.entry(facts).or_insert_with_key(|facts| {
             slots.push(facts.clone());
             slots.len() - 1
@@ -88,35 +91,53 @@ fn decide_at(
         .zip(places)
         .map(|(request, (slot, dev))| Question {
             slot: tables.slots[slot],
-            exe: request.principal.exe.known().map_or(Target::Unknown, |exe| Target::Path(exe)),
+            exe: request
+                .principal
+                .exe
+                .known()
+                .map_or(Target::Unknown, |exe| Target::Path(exe)),
             action: request.action,
             object: target(&request.resource, dev),
         })
         .collect();
-    Ok(engine.ask(&questions)?.into_iter().map(|answer| answer.cell).collect())
+    Ok(engine
+        .ask(&questions)?
+        .into_iter()
+        .map(|answer| answer.cell)
+        .collect())
 }
 
 /// An object with several paths is on a file system that is mounted at each of them.
 fn file_system(resource: &Resource, superblocks: &mut Vec<Superblock>) -> Option<u32> {
-    let Resource::Paths(paths) = resource else { return None };
+    let Resource::Paths(paths) = resource else {
+        return None;
+    };
     if paths.len() < 2 {
         return None;
     }
-    let alias = |path: &Vec<u8>| Alias { root: OBJECT.to_vec(), mount_point: path.clone() };
+    let alias = |path: &Vec<u8>| Alias {
+        root: OBJECT.to_vec(),
+        mount_point: path.clone(),
+    };
     let dev = u32::try_from(superblocks.len() + 1).unwrap_or(u32::MAX);
-    superblocks.push(Superblock { dev, aliases: paths.iter().map(alias).collect() });
+    superblocks.push(Superblock {
+        dev,
+        aliases: paths.iter().map(alias).collect(),
+    });
     Some(dev)
 }
 
 fn target(resource: &Resource, dev: Option<u32>) -> Target<'_> {
     match (resource, dev) {
         (_, Some(dev)) => Target::Inside(dev, OBJECT),
-        (Resource::Paths(paths), None) => {
-            paths.first().map_or(Target::Unknown, |path| Target::Path(path))
-        }
-        (Resource::Address { ip, port, protocol }, None) => {
-            Target::Address { ip: *ip, port: *port, protocol: *protocol }
-        }
+        (Resource::Paths(paths), None) => paths
+            .first()
+            .map_or(Target::Unknown, |path| Target::Path(path)),
+        (Resource::Address { ip, port, protocol }, None) => Target::Address {
+            ip: *ip,
+            port: *port,
+            protocol: *protocol,
+        },
         (Resource::ServerName(_) | Resource::Unknown, None) => Target::Unknown,
     }
 }

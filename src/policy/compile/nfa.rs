@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) marks: Vec<Mark>,
     /// Pattern that made the node, for messages.
     pub(super) pattern: u32,
+    /// The start state it is below; marks of different ones are not comparable.
+    root: Node,
 }
 
 /// An element of a pattern as the trie is keyed by it.
@@ -49,6 +51,18 @@ enum Item {
     Run,
     Depth,
     Rest,
+}
+
+/// Everything by which two nodes can differ.
+#[derive(PartialEq, Eq, Hash)]
+struct Tail {
+    root: Node,
+    looping: Loop,
+    free: Vec<Node>,
+    bytes: Vec<(u8, Node)>,
+    sets: Vec<(ByteSet, Node)>,
+    any: Option<Node>,
+    marks: Vec<Mark>,
 }
 
 /// The trie of all patterns, with one root for each start state.
@@ -64,7 +78,8 @@ pub(super) struct Nfa {
 impl Nfa {
     /// A new start state.
     pub(super) fn root(&mut self) -> Node {
-        self.state(Loop::None, 0)
+        let node = Node::try_from(self.states.len()).unwrap_or(Node::MAX);
+        self.state(Loop::None, 0, node)
     }
 
     /// Makes `mark` match what `pattern` matches, from `root` on.
@@ -100,7 +115,7 @@ impl Nfa {
         if let Some(&known) = self.rests.get(&(root, mark)) {
             return known;
         }
-        let node = self.state(Loop::Rest, pattern);
+        let node = self.state(Loop::Rest, pattern, root);
         self.states[node as usize].marks.push(mark);
         self.rests.insert((root, mark), node);
         node
@@ -112,7 +127,7 @@ impl Nfa {
         state.looping == Loop::Rest && !state.marks.is_empty()
     }
 
-    fn state(&mut self, looping: Loop, pattern: u32) -> Node {
+    fn state(&mut self, looping: Loop, pattern: u32, root: Node) -> Node {
         let node = Node::try_from(self.states.len()).unwrap_or(Node::MAX);
         self.states.push(State {
             looping,
@@ -122,6 +137,7 @@ impl Nfa {
             any: None,
             marks: Vec::new(),
             pattern,
+            root,
         });
         node
     }
@@ -136,7 +152,8 @@ impl Nfa {
             Item::Rest => Loop::Rest,
             Item::Byte(_) | Item::Any | Item::Set(_) => Loop::None,
         };
-        let next = self.state(looping, pattern);
+        let root = self.states[node as usize].root;
+        let next = self.state(looping, pattern, root);
         let from = &mut self.states[node as usize];
         match &item {
             Item::Byte(byte) => from.bytes.push((*byte, next)),
@@ -145,12 +162,42 @@ impl Nfa {
             Item::Run | Item::Depth | Item::Rest => from.free.push(next),
         }
         if item == Item::Depth {
-            let skipped = self.state(Loop::Skipped(next), pattern);
+            let skipped = self.state(Loop::Skipped(next), pattern, root);
             // Found again by `skipped_of`: it is the node after its owner.
             debug_assert_eq!(skipped, next + 1);
         }
         self.children.insert((node, item), next);
         next
+    }
+
+    /// Makes nodes that match the same one, so that `/a/*.conf` and `/b/*.conf` are in one state
+    /// behind their folders. No pattern may be added afterwards.
+    pub(super) fn share_tails(&mut self) {
+        let mut known: HashMap<Tail, Node> = HashMap::new();
+        let mut kept: Vec<Node> = (0..).take(self.states.len()).collect();
+        for node in (0..self.states.len()).rev() {
+            let state = &mut self.states[node];
+            state.free.iter_mut().for_each(|next| *next = kept[*next as usize]);
+            state.bytes.iter_mut().for_each(|(_, next)| *next = kept[*next as usize]);
+            state.sets.iter_mut().for_each(|(_, next)| *next = kept[*next as usize]);
+            state.any = state.any.map(|next| kept[next as usize]);
+            if matches!(state.looping, Loop::Skipped(_)) {
+                continue;
+            }
+            let (mut free, mut bytes) = (state.free.clone(), state.bytes.clone());
+            let (mut sets, mut marks) = (state.sets.clone(), state.marks.clone());
+            free.sort_unstable();
+            bytes.sort_unstable();
+            sets.sort_unstable();
+            marks.sort_unstable();
+            let looping = state.looping;
+            let tail = Tail { root: state.root, looping, free, bytes, sets, any: state.any, marks };
+            let number = kept[node];
+            kept[node] = *known.entry(tail).or_insert(number);
+            if looping == Loop::Depth {
+                kept[node + 1] = Nfa::skipped_of(kept[node]);
+            }
+        }
     }
 
     /// The node inside a component that the `**/` of `node` skips.

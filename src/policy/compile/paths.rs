@@ -51,6 +51,7 @@ pub(super) fn compile(input: &Input<'_>) -> Result<Paths, CompileError> {
         .iter()
         .zip(&nodes)
         .for_each(|(labels, &node)| labels.add_to(&mut nfa, node));
+    nfa.share_tails();
     let roots: Vec<(Node, &dyn Marks)> = nodes
         .iter()
         .zip(&kinds)

@@ -56,16 +56,21 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 /// A migration fails (none of it stays), its text differs from the one that was applied, or the
 /// database is newer than this server.
 pub(super) async fn migrate(client: &mut Client) -> Result<usize, DbError> {
-    let ledger = |source| DbError::Query {
+    let failed = |source| DbError::Query {
         name: "schema",
         source,
     };
-    let lock = format!("SELECT pg_advisory_lock({LOCK})");
-    client.batch_execute(&lock).await.map_err(ledger)?;
+    // However long it takes, here or on the server that goes first.
+    let lock =
+        format!("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK})");
+    client.batch_execute(&lock).await.map_err(failed)?;
     let outcome = migrate_locked(client).await;
-    let unlock = format!("SELECT pg_advisory_unlock({LOCK})");
-    client.batch_execute(&unlock).await.map_err(ledger)?;
-    outcome
+    let unlock =
+        format!("SELECT pg_advisory_unlock({LOCK}); RESET statement_timeout; RESET lock_timeout");
+    let unlocked = client.batch_execute(&unlock).await.map_err(failed);
+    let made = outcome?;
+    unlocked?;
+    Ok(made)
 }
 
 async fn migrate_locked(client: &mut Client) -> Result<usize, DbError> {
