@@ -3,10 +3,14 @@
 //! The only module with `unsafe`: each use says why it is sound. Nothing here knows networks,
 //! SQL or the spool.
 
-#![allow(unsafe_code, reason = "maps are bytes to the kernel, and a few facts need system calls")]
+#![allow(
+    unsafe_code,
+    reason = "maps are bytes to the kernel, and a few facts need system calls"
+)]
 
 pub mod abi;
 pub mod decide;
+pub mod doctor;
 pub mod error;
 pub mod features;
 pub mod image;
@@ -17,8 +21,7 @@ pub mod object;
 pub mod pins;
 pub mod record;
 pub mod ringbuf;
+pub mod selftest;
 pub mod sessions;
 pub mod skel;
 pub mod tagging;
-pub mod selftest;
-pub mod doctor;

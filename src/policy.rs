@@ -19,8 +19,8 @@ pub mod sni;
 pub mod symlink;
 mod tree;
 
-pub mod evaluate;
 pub mod compile;
+pub mod evaluate;
 pub mod fact;
 pub mod moment;
 pub mod principal;

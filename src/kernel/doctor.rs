@@ -67,10 +67,15 @@ pub fn report() -> Report {
         pinned: Path::new(pins::DEFAULT_DIR).join("links").exists(),
     };
     if !is_root() {
-        report.limits.push("not root: nothing was loaded, run `sudo tyr doctor`".to_owned());
+        report
+            .limits
+            .push("not root: nothing was loaded, run `sudo tyr doctor`".to_owned());
         return report;
     }
-    let options = LoadOptions { pin_dir: None, ..LoadOptions::default() };
+    let options = LoadOptions {
+        pin_dir: None,
+        ..LoadOptions::default()
+    };
     let programs = match Programs::load(&options) {
         Ok(programs) => programs,
         Err(error) => {
@@ -120,14 +125,28 @@ impl fmt::Display for Report {
         }
         match self.proof {
             Some(proof) => {
-                let word = |errno: i32| if errno == libc::EPERM { "denied" } else { "NOT DENIED" };
+                let word = |errno: i32| {
+                    if errno == libc::EPERM {
+                        "denied"
+                    } else {
+                        "NOT DENIED"
+                    }
+                };
                 let (open, exec) = (word(proof.open), word(proof.exec));
-                writeln!(f, "proof    open {open}, exec {exec}, connect {}", word(proof.connect))?;
+                writeln!(
+                    f,
+                    "proof    open {open}, exec {exec}, connect {}",
+                    word(proof.connect)
+                )?;
             }
             None => writeln!(f, "proof    not tried")?,
         }
         let pinned = if self.pinned { "yes" } else { "no" };
-        writeln!(f, "daemon   programs pinned in {}: {pinned}", pins::DEFAULT_DIR)
+        writeln!(
+            f,
+            "daemon   programs pinned in {}: {pinned}",
+            pins::DEFAULT_DIR
+        )
     }
 }
 
@@ -145,7 +164,11 @@ fn facts() -> Vec<Fact> {
             (false, true) => "not supported by this kernel".to_owned(),
             (false, false) => "only root can tell".to_owned(),
         },
-        advice: if !found && root { missing.to_owned() } else { String::new() },
+        advice: if !found && root {
+            missing.to_owned()
+        } else {
+            String::new()
+        },
     };
     let map = |kind: MapType| kind.is_supported().unwrap_or(false);
     let program = |kind: ProgramType| kind.is_supported().unwrap_or(false);
@@ -164,8 +187,16 @@ fn facts() -> Vec<Fact> {
             "/sys/fs/bpf",
             "mount it: mount -t bpf bpf /sys/fs/bpf",
         ),
-        probed("ring buffer", map(MapType::RingBuf), "use Linux 5.8 or later"),
-        probed("task storage", map(MapType::TaskStorage), "use Linux 5.11 or later"),
+        probed(
+            "ring buffer",
+            map(MapType::RingBuf),
+            "use Linux 5.8 or later",
+        ),
+        probed(
+            "task storage",
+            map(MapType::TaskStorage),
+            "use Linux 5.11 or later",
+        ),
         probed(
             "LSM programs",
             program(ProgramType::Lsm),
@@ -183,8 +214,16 @@ fn simple(name: &'static str, found: bool, place: &str, advice: &str) -> Fact {
     Fact {
         name,
         status: if found { Status::Ok } else { Status::Missing },
-        detail: if found { place.to_owned() } else { format!("no {place}") },
-        advice: if found { String::new() } else { advice.to_owned() },
+        detail: if found {
+            place.to_owned()
+        } else {
+            format!("no {place}")
+        },
+        advice: if found {
+            String::new()
+        } else {
+            advice.to_owned()
+        },
     }
 }
 
@@ -193,7 +232,11 @@ fn privileges(root: bool) -> Fact {
         name: "privileges",
         status: if root { Status::Ok } else { Status::Missing },
         detail: if root { "root" } else { "not root" }.to_owned(),
-        advice: if root { String::new() } else { "run it with sudo".to_owned() },
+        advice: if root {
+            String::new()
+        } else {
+            "run it with sudo".to_owned()
+        },
     }
 }
 
@@ -205,7 +248,11 @@ fn lsm() -> Fact {
                 name: "BPF LSM",
                 status: if active { Status::Ok } else { Status::Missing },
                 detail: format!("active LSMs: {list}"),
-                advice: if active { String::new() } else { features::lsm_advice() },
+                advice: if active {
+                    String::new()
+                } else {
+                    features::lsm_advice()
+                },
             }
         }
         None => Fact {

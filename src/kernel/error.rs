@@ -10,17 +10,27 @@ pub enum Error {
     #[error("no kernel program is loaded: {0}; run `tyr doctor` for how to mend it")]
     Observing(String),
     #[error("kernel programs: {what}: {source}")]
-    Bpf { what: String, source: libbpf_rs::Error },
+    Bpf {
+        what: String,
+        source: libbpf_rs::Error,
+    },
     #[error("{path}: {source}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{what}: {source}")]
-    Io { what: &'static str, source: io::Error },
+    Io {
+        what: &'static str,
+        source: io::Error,
+    },
     /// A map or program that the object must have is not there.
     #[error("the kernel object has no {0}; build tyr again")]
     Missing(String),
     /// What a map holds has another size than this build expects.
     #[error("map {map} holds {found} bytes where {expected} were expected; restart the daemon")]
-    Layout { map: &'static str, found: usize, expected: usize },
+    Layout {
+        map: &'static str,
+        found: usize,
+        expected: usize,
+    },
     #[error("scope {path}: {problem}")]
     Scope { path: PathBuf, problem: String },
     /// More processes to tag than fit one pass.

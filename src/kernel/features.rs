@@ -54,7 +54,9 @@ pub fn has_bpf_fs() -> bool {
 
 /// Whether a path walk can tell that a rename ran meanwhile: the kernel shows its `rename_lock`.
 pub(crate) fn has_rename_lock() -> bool {
-    let Ok(symbols) = File::open("/proc/kallsyms") else { return false };
+    let Ok(symbols) = File::open("/proc/kallsyms") else {
+        return false;
+    };
     let mut lines = BufReader::new(symbols).lines();
     lines.any(|line| line.is_ok_and(|line| is_shown_symbol(&line, "rename_lock")))
 }
@@ -68,13 +70,18 @@ fn is_shown_symbol(line: &str, name: &str) -> bool {
 
 /// `uname -r`.
 pub fn release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 /// The cgroup of a directory of the unified hierarchy, or of a path below its root.
 pub(crate) fn cgroup_scope(path: &Path) -> Result<Scope, Error> {
-    let problem =
-        |problem: &str| Error::Scope { path: path.to_owned(), problem: problem.to_owned() };
+    let problem = |problem: &str| Error::Scope {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
     for root in CGROUP_ROOTS.map(Path::new) {
         if file_system_magic(root) != Some(CGROUP2_MAGIC) {
             continue;
@@ -88,12 +95,20 @@ pub(crate) fn cgroup_scope(path: &Path) -> Result<Scope, Error> {
         if !metadata.is_dir() || file_system_magic(&folder) != Some(CGROUP2_MAGIC) {
             return Err(problem("not a directory of the unified cgroup hierarchy"));
         }
-        let below: PathBuf = folder.strip_prefix(root).map(Path::to_owned).unwrap_or_default();
+        let below: PathBuf = folder
+            .strip_prefix(root)
+            .map(Path::to_owned)
+            .unwrap_or_default();
         let level = u32::try_from(below.components().count()).unwrap_or(u32::MAX);
         // The number of a cgroup is that of its directory.
-        return Ok(Scope { cgroup_id: metadata.ino(), level });
+        return Ok(Scope {
+            cgroup_id: metadata.ino(),
+            level,
+        });
     }
-    Err(problem("no unified cgroup hierarchy is mounted at /sys/fs/cgroup"))
+    Err(problem(
+        "no unified cgroup hierarchy is mounted at /sys/fs/cgroup",
+    ))
 }
 
 fn file_system_magic(path: &Path) -> Option<i64> {

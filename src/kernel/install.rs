@@ -15,12 +15,16 @@ impl Programs {
     pub fn generation(&self) -> Result<u32, Error> {
         let outer = self.attached()?.map("image")?;
         let inner = outer.lookup(&0u32.to_ne_bytes(), MapFlags::ANY);
-        let Some(id) = inner.map_err(Error::bpf("read the image"))? else { return Ok(0) };
+        let Some(id) = inner.map_err(Error::bpf("read the image"))? else {
+            return Ok(0);
+        };
         let id = id.as_slice().try_into().map(u32::from_ne_bytes);
         let id = id.map_err(|_| Error::Image("its number is not a word".to_owned()))?;
         let pages = MapHandle::from_map_id(id).map_err(Error::bpf("open the image"))?;
         let page = pages.lookup(&0u32.to_ne_bytes(), MapFlags::ANY);
-        let page = page.map_err(Error::bpf("read the image"))?.unwrap_or_default();
+        let page = page
+            .map_err(Error::bpf("read the image"))?
+            .unwrap_or_default();
         let word = page.get(8..12).and_then(|bytes| bytes.try_into().ok());
         Ok(word.map(u32::from_ne_bytes).unwrap_or_default())
     }

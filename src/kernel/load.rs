@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, PrintLevel, MapCore, MapFlags, MapHandle, OpenObject};
+use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel};
 
 use super::error::Error;
 use super::features;
@@ -99,7 +99,12 @@ impl Programs {
                     if !features::has_rename_lock() {
                         limits.push(RENAME_LIMIT.to_owned());
                     }
-                    return Ok(Programs { mode, limits, adopted: false, attached: Some(attached) });
+                    return Ok(Programs {
+                        mode,
+                        limits,
+                        adopted: false,
+                        attached: Some(attached),
+                    });
                 }
                 Err(error) => limits.push(format!("{mode}: {error}")),
             }
@@ -111,7 +116,12 @@ impl Programs {
     }
 
     fn observing(limits: Vec<String>) -> Programs {
-        Programs { mode: EnforcementMode::Observe, limits, adopted: false, attached: None }
+        Programs {
+            mode: EnforcementMode::Observe,
+            limits,
+            adopted: false,
+            attached: None,
+        }
     }
 
     /// How verdicts are enforced.
@@ -143,7 +153,9 @@ impl Programs {
     }
 
     pub(crate) fn attached(&self) -> Result<&Attached, Error> {
-        self.attached.as_ref().ok_or_else(|| Error::Observing(self.limits.join("; ")))
+        self.attached
+            .as_ref()
+            .ok_or_else(|| Error::Observing(self.limits.join("; ")))
     }
 }
 
@@ -166,7 +178,10 @@ impl Attached {
 
 /// What libbpf would print goes to the log; errors carry what matters.
 fn quiet_libbpf() {
-    #[expect(clippy::needless_pass_by_value, reason = "libbpf-rs wants this signature")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "libbpf-rs wants this signature"
+    )]
     fn log(_: PrintLevel, text: String) {
         tracing::debug!(target: "libbpf", "{}", text.trim_end());
     }
@@ -175,8 +190,9 @@ fn quiet_libbpf() {
 
 fn build_number() -> Result<u64, Error> {
     let mut storage = MaybeUninit::<OpenObject>::uninit();
-    let open =
-        EnforceSkelBuilder::default().open(&mut storage).map_err(Error::bpf("open the object"))?;
+    let open = EnforceSkelBuilder::default()
+        .open(&mut storage)
+        .map_err(Error::bpf("open the object"))?;
     Ok(super::skel::fingerprint(open.open_object()))
 }
 
@@ -209,15 +225,25 @@ fn adopt(pins: &Pins, build: u64, options: &LoadOptions) -> Result<Option<Progra
     let (Some(live), Some(tag)) = (take("live_tasks"), take("tag_tasks")) else {
         return Ok(None);
     };
-    let attached =
-        Attached { maps, live: live?, tag: tag?, _links: links, pins: Some(pins.clone()) };
+    let attached = Attached {
+        maps,
+        live: live?,
+        tag: tag?,
+        _links: links,
+        pins: Some(pins.clone()),
+    };
     write_config(&attached.maps, build, options)?;
     pins.remove_other_builds(build)?;
     let limits = match mode {
         EnforcementMode::FmodRet => vec![FMOD_RET_LIMIT.to_owned()],
         _ => Vec::new(),
     };
-    Ok(Some(Programs { mode, limits, adopted: true, attached: Some(attached) }))
+    Ok(Some(Programs {
+        mode,
+        limits,
+        adopted: true,
+        attached: Some(attached),
+    }))
 }
 
 fn is_complete(names: &[String], mode: EnforcementMode) -> bool {
@@ -240,19 +266,23 @@ fn attach(
 ) -> Result<Attached, Error> {
     let reusable = pins.is_some_and(|pins| pinned_abi(pins) == Some(EVENT_ABI));
     let mut storage = MaybeUninit::<OpenObject>::uninit();
-    let mut open =
-        EnforceSkelBuilder::default().open(&mut storage).map_err(Error::bpf("open the object"))?;
+    let mut open = EnforceSkelBuilder::default()
+        .open(&mut storage)
+        .map_err(Error::bpf("open the object"))?;
     for mut program in open.open_object_mut().progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
         let hook = name.strip_prefix(mode.prefix());
-        let wanted = HOOKS.iter().any(|known| Some(known.name) == hook && is_here(known));
+        let wanted = HOOKS
+            .iter()
+            .any(|known| Some(known.name) == hook && is_here(known));
         program.set_autoload(wanted || COMMON.contains(&name.as_str()));
     }
     if let (Some(pins), true) = (pins, reusable) {
         for mut map in open.open_object_mut().maps_mut() {
             let name = map.name().to_string_lossy().into_owned();
             if MAPS.contains(&name.as_str()) {
-                map.reuse_pinned_map(pins.map(&name)).map_err(Error::bpf(format!("map {name}")))?;
+                map.reuse_pinned_map(pins.map(&name))
+                    .map_err(Error::bpf(format!("map {name}")))?;
             }
         }
     }
@@ -270,7 +300,13 @@ fn attach(
     let mut links = attach_all(mode, &skel)?;
     let live = take_link(&mut links, "live_tasks")?;
     let tag = take_link(&mut links, "tag_tasks")?;
-    let mut attached = Attached { maps, live, tag, _links: Vec::new(), pins: pins.cloned() };
+    let mut attached = Attached {
+        maps,
+        live,
+        tag,
+        _links: Vec::new(),
+        pins: pins.cloned(),
+    };
     if let Some(pins) = pins {
         pin(pins, &mut attached, &mut links, build, reusable)?;
     }
@@ -295,9 +331,14 @@ fn attach_all<'a>(mode: EnforcementMode, skel: &impl Skel<'a>) -> Result<Vec<Nam
     order.extend(COMMON.iter().map(|name| (*name).to_owned()));
     let mut links = Vec::new();
     for name in order {
-        let program = skel.object().progs_mut().find(|p| p.name().to_str() == Some(&name));
+        let program = skel
+            .object()
+            .progs_mut()
+            .find(|p| p.name().to_str() == Some(&name));
         let program = program.ok_or_else(|| Error::Missing(format!("program {name}")))?;
-        let link = program.attach().map_err(Error::bpf(format!("attach {name}")))?;
+        let link = program
+            .attach()
+            .map_err(Error::bpf(format!("attach {name}")))?;
         links.push((name, link));
     }
     Ok(links)
@@ -314,15 +355,20 @@ fn pin(
         pins.remove_maps()?;
         for map in &mut attached.maps {
             let path = pins.map(&map.name().to_string_lossy());
-            map.pin(&path).map_err(Error::bpf(format!("pin {}", path.display())))?;
+            map.pin(&path)
+                .map_err(Error::bpf(format!("pin {}", path.display())))?;
         }
     }
     let folder = pins.make_build(build)?;
-    let iterators = [("live_tasks", &mut attached.live), ("tag_tasks", &mut attached.tag)];
+    let iterators = [
+        ("live_tasks", &mut attached.live),
+        ("tag_tasks", &mut attached.tag),
+    ];
     let named = links.iter_mut().map(|(name, link)| (name.as_str(), link));
     for (name, link) in named.chain(iterators) {
         let path = folder.join(name);
-        link.pin(&path).map_err(Error::bpf(format!("pin {}", path.display())))?;
+        link.pin(&path)
+            .map_err(Error::bpf(format!("pin {}", path.display())))?;
     }
     pins.remove_other_builds(build)
 }

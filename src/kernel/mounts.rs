@@ -41,7 +41,12 @@ impl Mounts {
     /// Reads a mountinfo file's bytes. A line that is not one is left out: its file system is then
     /// not listed, and what lies on it is not settled.
     pub fn parse(bytes: &[u8]) -> Mounts {
-        Mounts { mounts: bytes.split(|&byte| byte == b'\n').filter_map(line).collect() }
+        Mounts {
+            mounts: bytes
+                .split(|&byte| byte == b'\n')
+                .filter_map(line)
+                .collect(),
+        }
     }
 
     /// Every file system and where it is mounted, without repetition, by device.
@@ -56,7 +61,10 @@ impl Mounts {
                 list.push(alias.clone());
             }
         }
-        aliases.into_iter().map(|(dev, aliases)| Superblock { dev, aliases }).collect()
+        aliases
+            .into_iter()
+            .map(|(dev, aliases)| Superblock { dev, aliases })
+            .collect()
     }
 
     /// Where an object is on the host, by its file system and the path inside it (empty: its
@@ -71,7 +79,11 @@ impl Mounts {
                 continue;
             };
             let joined = join(&alias.mount_point, rest);
-            let list = if self.top(&joined) == Some(index) { &mut visible } else { &mut covered };
+            let list = if self.top(&joined) == Some(index) {
+                &mut visible
+            } else {
+                &mut covered
+            };
             if !list.contains(&joined) {
                 list.push(joined);
             }
@@ -85,7 +97,11 @@ impl Mounts {
         let (dev, alias) = &self.mounts[self.top(path)?];
         let rest = below(path, &alias.mount_point)?;
         let rest = if rest == b"/" { b"" } else { rest };
-        let root = if alias.root == b"/" { b"".as_slice() } else { &alias.root };
+        let root = if alias.root == b"/" {
+            b"".as_slice()
+        } else {
+            &alias.root
+        };
         Some((*dev, [root, rest].concat()))
     }
 
@@ -110,7 +126,9 @@ impl MountWatch {
     /// The mount table cannot be opened.
     pub fn new() -> Result<MountWatch, Error> {
         let path = table_path();
-        Ok(MountWatch { file: File::open(path).map_err(Error::file(path))? })
+        Ok(MountWatch {
+            file: File::open(path).map_err(Error::file(path))?,
+        })
     }
 
     /// Whether the table changed within `timeout`, or since the last call.
@@ -118,8 +136,11 @@ impl MountWatch {
     /// # Errors
     /// poll(2) fails.
     pub fn wait_for_change(&self, timeout: Duration) -> Result<bool, Error> {
-        let mut poll =
-            libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLPRI, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: self.file.as_raw_fd(),
+            events: libc::POLLPRI,
+            revents: 0,
+        };
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: `poll` is one valid pollfd that lives through the call.
         let ready = unsafe { libc::poll(&raw mut poll, 1, timeout_ms) };
@@ -130,7 +151,10 @@ impl MountWatch {
         if source.kind() == std::io::ErrorKind::Interrupted {
             return Ok(false);
         }
-        Err(Error::Io { what: "poll of the mount table", source })
+        Err(Error::Io {
+            what: "poll of the mount table",
+            source,
+        })
     }
 }
 
@@ -157,8 +181,13 @@ fn line(line: &[u8]) -> Option<(u32, Alias)> {
     let root = unescape(fields.next()?);
     let point = unescape(fields.next()?);
     // Mounts of namespaces and the like have a root that is not a path.
-    (root.starts_with(b"/") && point.starts_with(b"/"))
-        .then_some((dev, Alias { root, mount_point: point }))
+    (root.starts_with(b"/") && point.starts_with(b"/")).then_some((
+        dev,
+        Alias {
+            root,
+            mount_point: point,
+        },
+    ))
 }
 
 /// Space, tab, newline and backslash are written as three octal digits.
@@ -170,7 +199,11 @@ fn unescape(text: &[u8]) -> Vec<u8> {
             first == b'\\' && digits[0] < b'4' && digits.iter().all(|d| (b'0'..b'8').contains(d))
         });
         if let Some(digits) = digits {
-            bytes.push(digits.iter().fold(0, |value, digit| value << 3 | (digit - b'0')));
+            bytes.push(
+                digits
+                    .iter()
+                    .fold(0, |value, digit| value << 3 | (digit - b'0')),
+            );
             rest = &tail[3..];
         } else {
             bytes.push(first);
@@ -189,7 +222,8 @@ fn below<'a>(path: &'a [u8], top: &[u8]) -> Option<&'a [u8]> {
     if top == b"/" {
         return Some(path);
     }
-    path.strip_prefix(top).filter(|rest| rest.is_empty() || rest[0] == b'/')
+    path.strip_prefix(top)
+        .filter(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
 fn join(point: &[u8], rest: &[u8]) -> Vec<u8> {

@@ -49,7 +49,10 @@ pub(crate) struct Hook {
 }
 
 const fn hook(name: &'static str) -> Hook {
-    Hook { name, only_with: None }
+    Hook {
+        name,
+        only_with: None,
+    }
 }
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
@@ -69,7 +72,10 @@ pub(crate) const HOOKS: [Hook; 24] = [
     hook("path_link"),
     hook("path_rename"),
     hook("path_truncate"),
-    Hook { name: "file_truncate", only_with: Some("security_file_truncate") },
+    Hook {
+        name: "file_truncate",
+        only_with: Some("security_file_truncate"),
+    },
     hook("path_chmod"),
     hook("path_chown"),
     hook("inode_setxattr"),

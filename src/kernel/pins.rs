@@ -23,7 +23,9 @@ pub(crate) struct Pins {
 impl Pins {
     /// Makes the directory, which only root may enter.
     pub(crate) fn create(dir: &Path) -> Result<Pins, Error> {
-        let pins = Pins { dir: dir.to_owned() };
+        let pins = Pins {
+            dir: dir.to_owned(),
+        };
         for folder in [dir.to_owned(), pins.maps(), pins.links()] {
             make(&folder)?;
         }
@@ -59,7 +61,10 @@ impl Pins {
     /// Names of the links of one build.
     pub(crate) fn link_names(&self, build: u64) -> Result<Vec<String>, Error> {
         let names = entries(&self.build(build))?;
-        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+        Ok(names
+            .into_iter()
+            .filter_map(|name| name.into_string().ok())
+            .collect())
     }
 
     /// Detaches every build but one.

@@ -135,7 +135,10 @@ impl Record {
     /// # Errors
     /// The lengths do not agree, or a value is none that the kernel side writes.
     pub fn parse(bytes: &[u8]) -> Result<Record, BadRecord> {
-        let bad = |problem| BadRecord { length: bytes.len(), problem };
+        let bad = |problem| BadRecord {
+            length: bytes.len(),
+            problem,
+        };
         let mut reader = Reader { rest: bytes };
         let kind = reader.u32().ok_or(bad("shorter than its header"))?;
         let length = reader.u32().ok_or(bad("shorter than its header"))?;
@@ -150,7 +153,11 @@ impl Record {
             4 => Record::ProcessExited(origin, program(&mut reader).map_err(bad)?),
             _ => return Err(bad("unknown kind")),
         };
-        if reader.rest.is_empty() { Ok(record) } else { Err(bad("bytes left over")) }
+        if reader.rest.is_empty() {
+            Ok(record)
+        } else {
+            Err(bad("bytes left over"))
+        }
     }
 
     /// Who, where and when.
@@ -189,12 +196,18 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
     }
     let path = reader.bytes(path_len).ok_or(SHORT)?.to_vec();
     let exe = reader.bytes(exe_len).ok_or(SHORT)?.to_vec();
-    let action =
-        Action::ALL.into_iter().find(|known| *known as u32 == action).ok_or("unknown action")?;
+    let action = Action::ALL
+        .into_iter()
+        .find(|known| *known as u32 == action)
+        .ok_or("unknown action")?;
     let object = if action.takes_path() {
         Object::File(Place { dev, ino, path })
     } else {
-        Object::Address { ip: ip(&address, address_len)?, port, protocol }
+        Object::Address {
+            ip: ip(&address, address_len)?,
+            port,
+            protocol,
+        }
     };
     Ok(Operation {
         action,
@@ -218,7 +231,11 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
         hook,
         agent_type,
         object,
-        exe: Place { dev: exe_dev, ino: 0, path: exe },
+        exe: Place {
+            dev: exe_dev,
+            ino: 0,
+            path: exe,
+        },
     })
 }
 
@@ -246,7 +263,11 @@ fn program(reader: &mut Reader<'_>) -> Result<Program, &'static str> {
         return Err("a path longer than its limit");
     }
     let path = reader.bytes(length).ok_or(SHORT)?.to_vec();
-    Ok(Program { agent_type, flags, file: Place { dev, ino, path } })
+    Ok(Program {
+        agent_type,
+        flags,
+        file: Place { dev, ino, path },
+    })
 }
 
 /// Takes values from the front.
@@ -293,7 +314,10 @@ impl<'a> Reader<'a> {
             generation: self.u32()?,
             comm: {
                 let comm: [u8; 16] = self.array()?;
-                comm.split(|&byte| byte == 0).next().unwrap_or_default().to_vec()
+                comm.split(|&byte| byte == 0)
+                    .next()
+                    .unwrap_or_default()
+                    .to_vec()
             },
         })
     }

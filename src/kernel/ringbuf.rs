@@ -31,7 +31,9 @@ impl Programs {
                 0
             })
             .map_err(Error::bpf("open the ring buffer"))?;
-        let buffer = builder.build().map_err(Error::bpf("open the ring buffer"))?;
+        let buffer = builder
+            .build()
+            .map_err(Error::bpf("open the ring buffer"))?;
         while !stop.load(Ordering::Acquire) {
             match buffer.poll(POLL_TIME) {
                 Err(error) if error.kind() != libbpf_rs::ErrorKind::Interrupted => {

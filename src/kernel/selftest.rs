@@ -47,7 +47,9 @@ pub struct Proof {
 impl Proof {
     /// Whether every attempt ended with EPERM.
     pub fn holds(self) -> bool {
-        [self.open, self.exec, self.connect].iter().all(|errno| *errno == libc::EPERM)
+        [self.open, self.exec, self.connect]
+            .iter()
+            .all(|errno| *errno == libc::EPERM)
     }
 }
 
@@ -56,10 +58,20 @@ impl Proof {
 /// # Panics
 /// Never: a test loads it.
 pub fn policy() -> Effective {
-    let loaded = policy::load("self-test", POLICY.as_bytes(), &policy::LoadOptions::default());
-    let policy = loaded.ok().and_then(|loaded| loaded.policies.into_iter().next());
+    let loaded = policy::load(
+        "self-test",
+        POLICY.as_bytes(),
+        &policy::LoadOptions::default(),
+    );
+    let policy = loaded
+        .ok()
+        .and_then(|loaded| loaded.policies.into_iter().next());
     Effective {
-        policy: Arc::new(policy.expect("the built-in self-test policy is valid").policy),
+        policy: Arc::new(
+            policy
+                .expect("the built-in self-test policy is valid")
+                .policy,
+        ),
         version: 1,
         mode: Mode::Enforce,
         agent_types: vec![AGENT_TYPE.to_owned()],
@@ -90,9 +102,14 @@ pub fn prove(programs: &Programs, generation: u32, slot: u32) -> Result<Proof, E
         attempts.run(&go, &child_answer);
     }
     drop(child_answer);
-    let tgid = u32::try_from(pid)
-        .map_err(|_| Error::Io { what: "self-test: fork", source: std::io::Error::last_os_error() })?;
-    let tagged = programs.tag_process(RunningAgent { tgid, agent_type: TYPE_NUMBER });
+    let tgid = u32::try_from(pid).map_err(|_| Error::Io {
+        what: "self-test: fork",
+        source: std::io::Error::last_os_error(),
+    })?;
+    let tagged = programs.tag_process(RunningAgent {
+        tgid,
+        agent_type: TYPE_NUMBER,
+    });
     let refined = tagged.and_then(|session| {
         programs.refine_session(session, generation, slot)?;
         Ok(session)
@@ -109,7 +126,11 @@ pub fn prove(programs: &Programs, generation: u32, slot: u32) -> Result<Proof, E
     programs.remove_session(refined?)?;
     answered.map_err(io("self-test: the child's answer"))?;
     let errno = |at: usize| i32::from_ne_bytes(std::array::from_fn(|i| bytes[at * 4 + i]));
-    Ok(Proof { open: errno(0), exec: errno(1), connect: errno(2) })
+    Ok(Proof {
+        open: errno(0),
+        exec: errno(1),
+        connect: errno(2),
+    })
 }
 
 /// Puts an image with nothing but the self-test in force and runs it: for programs that were
@@ -182,7 +203,9 @@ impl Attempts {
             address: libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: 9u16.to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([192, 0, 2, 1]) },
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes([192, 0, 2, 1]),
+                },
                 sin_zero: [0; 8],
             },
         })
@@ -192,7 +215,11 @@ impl Attempts {
     fn run(&self, go: &OwnedFd, answer: &OwnedFd) -> ! {
         let mut byte = 0u8;
         let mut errnos = [0i32; CHECKS];
-        let arguments = [self.program.as_ptr(), self.argument.as_ptr(), std::ptr::null()];
+        let arguments = [
+            self.program.as_ptr(),
+            self.argument.as_ptr(),
+            std::ptr::null(),
+        ];
         let environment: [*const libc::c_char; 1] = [std::ptr::null()];
         // SAFETY: only system calls, with pointers to memory that was made before the fork.
         unsafe {
@@ -214,7 +241,11 @@ impl Attempts {
             if runner == 0 {
                 let program = self.program.as_ptr();
                 libc::execve(program, arguments.as_ptr(), environment.as_ptr());
-                libc::_exit(if outcome(-1) == libc::EPERM { REFUSED } else { 1 });
+                libc::_exit(if outcome(-1) == libc::EPERM {
+                    REFUSED
+                } else {
+                    1
+                });
             }
             let mut status = 0;
             libc::waitpid(runner, &raw mut status, 0);

@@ -85,7 +85,11 @@ impl Programs {
     /// As for `sessions`.
     pub fn session(&self, number: u64) -> Result<Option<Session>, Error> {
         Ok(self.raw_session(number)?.map(|raw| Session {
-            types: raw.r#type.into_iter().take(raw.type_count as usize).collect(),
+            types: raw
+                .r#type
+                .into_iter()
+                .take(raw.type_count as usize)
+                .collect(),
             root_tgid: raw.root_tgid,
             root_start_boot_ns: raw.root_start_boot_ns,
             parent: raw.parent,
@@ -109,7 +113,10 @@ impl Programs {
         let Some(mut raw) = self.raw_session(number)? else {
             return Ok(false);
         };
-        let same = raw.refined.iter().position(|refined| refined.generation == generation);
+        let same = raw
+            .refined
+            .iter()
+            .position(|refined| refined.generation == generation);
         let older = usize::from(raw.refined[1].generation < raw.refined[0].generation);
         let entry = &mut raw.refined[same.unwrap_or(older)];
         entry.generation = generation;
@@ -232,7 +239,10 @@ pub(crate) fn run_iterator(link: &libbpf_rs::Link) -> Result<Vec<LiveTask>, Erro
     iterator
         .take(LIVE_MAX * LIVE_BYTES as u64)
         .read_to_end(&mut bytes)
-        .map_err(|source| Error::Io { what: "read of a task iterator", source })?;
+        .map_err(|source| Error::Io {
+            what: "read of a task iterator",
+            source,
+        })?;
     Ok(bytes.chunks_exact(LIVE_BYTES).map(live_task).collect())
 }
 
@@ -240,5 +250,10 @@ pub(crate) fn run_iterator(link: &libbpf_rs::Link) -> Result<Vec<LiveTask>, Erro
 fn live_task(bytes: &[u8]) -> LiveTask {
     let u64_at = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
     let u32_at = |at: usize| u32::from_ne_bytes(std::array::from_fn(|i| bytes[at + i]));
-    LiveTask { session: u64_at(0), candidate: u64_at(8), tgid: u32_at(16), tid: u32_at(20) }
+    LiveTask {
+        session: u64_at(0),
+        candidate: u64_at(8),
+        tgid: u32_at(16),
+        tid: u32_at(20),
+    }
 }

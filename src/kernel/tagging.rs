@@ -72,7 +72,10 @@ impl Programs {
         for _ in 0..PASSES_MAX {
             let tree = descendants(agent.tgid);
             if tree.len() > TAGS_MAX {
-                return Err(Error::TooMany { found: tree.len(), limit: TAGS_MAX });
+                return Err(Error::TooMany {
+                    found: tree.len(),
+                    limit: TAGS_MAX,
+                });
             }
             for tgid in tree.difference(&known) {
                 let task = identity(number, executable(*tgid, &mounts).as_ref());
@@ -84,7 +87,11 @@ impl Programs {
             let grew = tree.iter().any(|tgid| !known.contains(tgid));
             known.extend(tree);
             let tagged = run_iterator(&attached.tag)?;
-            quiet = if grew || !tagged.is_empty() { 0 } else { quiet + 1 };
+            quiet = if grew || !tagged.is_empty() {
+                0
+            } else {
+                quiet + 1
+            };
             if quiet == 2 {
                 return Ok(());
             }
@@ -105,12 +112,21 @@ impl Programs {
     /// Numbers come from the same counter as those of the programs, from its other end: user
     /// space cannot add to the counter in one step.
     fn new_session_number(&self) -> Result<u64, Error> {
-        let taken: BTreeSet<u64> = self.sessions()?.into_iter().map(|(number, _)| number).collect();
+        let taken: BTreeSet<u64> = self
+            .sessions()?
+            .into_iter()
+            .map(|(number, _)| number)
+            .collect();
         let live = self.live_sessions()?;
-        let used = taken.union(&live).filter(|number| **number >= USER_NUMBERS).max();
+        let used = taken
+            .union(&live)
+            .filter(|number| **number >= USER_NUMBERS)
+            .max();
         let boot_ns = boot_clock_ns();
         // Later than every number that a session of this boot had, also one that is forgotten.
-        Ok(used.map_or(0, |number| number + 1).max(USER_NUMBERS | boot_ns))
+        Ok(used
+            .map_or(0, |number| number + 1)
+            .max(USER_NUMBERS | boot_ns))
     }
 }
 
@@ -119,7 +135,10 @@ const USER_NUMBERS: u64 = 1 << 63;
 
 /// CLOCK_BOOTTIME now, nanoseconds.
 pub fn boot_clock_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is a valid timespec for the call to fill.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
@@ -153,7 +172,11 @@ fn executable(tgid: u32, mounts: &Mounts) -> Option<Place> {
         return None;
     }
     let (dev, path) = mounts.inside(path.as_os_str().as_bytes())?;
-    Some(Place { dev, ino: running.ino(), path })
+    Some(Place {
+        dev,
+        ino: running.ino(),
+        path,
+    })
 }
 
 /// A process and everything below it, by the parents that /proc tells.
@@ -161,11 +184,18 @@ fn descendants(root: u32) -> BTreeSet<u32> {
     let mut children = BTreeMap::<u32, Vec<u32>>::new();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     for entry in entries {
-        let Some(tgid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(tgid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if let Some(parent) = stat_field(tgid, 1) {
-            children.entry(u32::try_from(parent).unwrap_or_default()).or_default().push(tgid);
+            children
+                .entry(u32::try_from(parent).unwrap_or_default())
+                .or_default()
+                .push(tgid);
         }
     }
     let mut found = BTreeSet::from([root]);

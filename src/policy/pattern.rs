@@ -146,10 +146,17 @@ impl Pattern {
     /// Whether the pattern matches this path. The root is the path `/`, whose only component is
     /// empty, so `*` and `/**` match it too. What does not begin with `/` is no path.
     pub fn matches(&self, path: &[u8]) -> bool {
-        let Some(inside) = path.strip_prefix(b"/") else { return false };
+        let Some(inside) = path.strip_prefix(b"/") else {
+            return false;
+        };
         if let [Component::Whole(tokens)] = &self.components[..] {
             let tokens: Vec<&Token> = tokens.iter().collect();
-            return match_run(&tokens, path, |token| **token == Token::AnyRun, token_matches);
+            return match_run(
+                &tokens,
+                path,
+                |token| **token == Token::AnyRun,
+                token_matches,
+            );
         }
         let parts: Vec<&[u8]> = inside.split(|&byte| byte == b'/').collect();
         let any_name = Component::Segment(vec![Token::AnyRun]);

@@ -28,8 +28,12 @@ fn setting() -> Turn {
 fn other_names_change_nothing() {
     let _turn = setting();
     both("symlink", || read("/tmp/vm/alias/link/.ssh/id"));
-    both("hard link below the same rule", || read("/tmp/vm/alias/home/.ssh/hard"));
-    both("/proc/self/root", || read(format!("/proc/self/root{SECRET}")));
+    both("hard link below the same rule", || {
+        read("/tmp/vm/alias/home/.ssh/hard")
+    });
+    both("/proc/self/root", || {
+        read(format!("/proc/self/root{SECRET}"))
+    });
     both("/proc/self/cwd", || {
         call!(libc::chdir(c"/tmp/vm/alias/home".as_ptr()));
         read("/proc/self/cwd/.ssh/id")
@@ -43,7 +47,13 @@ fn other_names_change_nothing() {
         // struct open_how: flags, mode, resolve (RESOLVE_BENEATH)
         let how = [libc::O_RDONLY as u64, 0, 8u64];
         let name = c(".ssh/id");
-        call!(libc::syscall(libc::SYS_openat2, folder, name.as_ptr(), how.as_ptr(), 24))
+        call!(libc::syscall(
+            libc::SYS_openat2,
+            folder,
+            name.as_ptr(),
+            how.as_ptr(),
+            24
+        ))
     });
     both("chroot", || {
         call!(libc::chroot(c"/tmp/vm/alias/home".as_ptr()));
@@ -59,11 +69,20 @@ fn mounts_change_nothing() {
         assert_eq!(call!(libc::unshare(libc::CLONE_NEWNS)), 0);
         let flags = libc::MS_REC | libc::MS_PRIVATE;
         let (none, root) = (std::ptr::null(), c"/".as_ptr());
-        assert_eq!(call!(libc::mount(none, root, none, flags, std::ptr::null())), 0);
+        assert_eq!(
+            call!(libc::mount(none, root, none, flags, std::ptr::null())),
+            0
+        );
     };
     let bind = |from: &str, to: &str| {
         let (from, to, none) = (c(from), c(to), std::ptr::null());
-        call!(libc::mount(from.as_ptr(), to.as_ptr(), none, libc::MS_BIND, std::ptr::null()))
+        call!(libc::mount(
+            from.as_ptr(),
+            to.as_ptr(),
+            none,
+            libc::MS_BIND,
+            std::ptr::null()
+        ))
     };
     both("bind mount of the folder", || {
         private();
@@ -92,7 +111,13 @@ fn mounts_change_nothing() {
         let kind = c"overlay".as_ptr();
         let options = c("lowerdir=/tmp/vm/alias/home/.ssh:/tmp/vm/alias/empty");
         let point = c("/tmp/vm/alias/mnt");
-        let mounted = call!(libc::mount(kind, point.as_ptr(), kind, 0, options.as_ptr().cast()));
+        let mounted = call!(libc::mount(
+            kind,
+            point.as_ptr(),
+            kind,
+            0,
+            options.as_ptr().cast()
+        ));
         assert_eq!(mounted, 0, "overlay");
         read("/tmp/vm/alias/mnt/id")
     });

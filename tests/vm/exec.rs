@@ -53,9 +53,21 @@ fn a_denied_program_runs_in_no_way() {
     assert_eq!(as_stranger(|| exec("/tmp/vm/exec/nested", &["nested"])), 0);
     assert_eq!(as_agent(|| exec("/usr/bin/false", &["false"])), 0);
     assert_eq!(as_agent(|| exec(TRUE, &["true"])), EPERM);
-    assert_eq!(as_agent(|| exec("/tmp/vm/exec/alias", &["alias"])), EPERM, "symlink");
-    assert_eq!(as_agent(|| exec("/tmp/vm/exec/script", &["s"])), EPERM, "interpreter");
-    assert_eq!(as_agent(|| exec("/tmp/vm/exec/nested", &["n"])), EPERM, "nested interpreter");
+    assert_eq!(
+        as_agent(|| exec("/tmp/vm/exec/alias", &["alias"])),
+        EPERM,
+        "symlink"
+    );
+    assert_eq!(
+        as_agent(|| exec("/tmp/vm/exec/script", &["s"])),
+        EPERM,
+        "interpreter"
+    );
+    assert_eq!(
+        as_agent(|| exec("/tmp/vm/exec/nested", &["n"])),
+        EPERM,
+        "nested interpreter"
+    );
     let by_descriptor = || exec_descriptor(descriptor(TRUE, libc::O_RDONLY));
     assert_eq!(as_stranger(by_descriptor), 0);
     assert_eq!(as_agent(by_descriptor), EPERM, "execveat");
@@ -104,7 +116,11 @@ fn the_loader_is_no_way_around() {
     let _turn = policy(&deny("exec", TRUE));
     assert_eq!(as_agent(|| run(loader, &["ld", "/usr/bin/false"])), 1);
     assert_eq!(as_stranger(|| run(loader, &["ld", TRUE])), 0);
-    assert_ne!(as_agent(|| run(loader, &["ld", TRUE])), 0, "the loader cannot map it");
+    assert_ne!(
+        as_agent(|| run(loader, &["ld", TRUE])),
+        0,
+        "the loader cannot map it"
+    );
     denied(TRUE);
 }
 
@@ -120,5 +136,9 @@ fn binaries_are_what_was_executed() {
     assert_eq!(as_agent(|| show("/usr/bin/cat")), 1);
     assert_eq!(as_agent(|| show("/usr/bin/wc")), 0);
     let denial = denied("/tmp/vm/binaries/secret");
-    assert!(denial.exe.path.ends_with(b"/usr/bin/cat"), "{:?}", denial.exe);
+    assert!(
+        denial.exe.path.ends_with(b"/usr/bin/cat"),
+        "{:?}",
+        denial.exe
+    );
 }

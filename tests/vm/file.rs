@@ -14,7 +14,10 @@ fn a_denied_open_gives_eperm_to_agents_only() {
     assert_eq!(as_agent(|| read("/tmp/vm/open/other")), 0);
     assert_eq!(as_agent(|| open("/tmp/vm/open/secret", libc::O_WRONLY)), 0);
     assert_eq!(as_agent(|| read("/tmp/vm/open/secret")), EPERM);
-    assert_eq!(as_agent(|| open("/tmp/vm/open/secret", libc::O_RDWR)), EPERM);
+    assert_eq!(
+        as_agent(|| open("/tmp/vm/open/secret", libc::O_RDWR)),
+        EPERM
+    );
     denied("/tmp/vm/open/secret");
     assert_eq!(counts()["faults"], 0);
 }
@@ -31,37 +34,79 @@ fn every_call_that_writes_is_file_write() {
         deny("file_write", "/tmp/vm/write/new-name")
     ));
     let base = "/tmp/vm/write";
-    let (file, dir, new) =
-        (format!("{base}/file"), format!("{base}/dir"), format!("{base}/new-name"));
+    let (file, dir, new) = (
+        format!("{base}/file"),
+        format!("{base}/dir"),
+        format!("{base}/new-name"),
+    );
     let free = format!("{base}/free");
     let calls: [(&str, Way<'_>); 17] = [
-        ("open for writing", Box::new(|| open(file.as_str(), libc::O_WRONLY))),
-        ("append", Box::new(|| open(file.as_str(), libc::O_WRONLY | libc::O_APPEND))),
+        (
+            "open for writing",
+            Box::new(|| open(file.as_str(), libc::O_WRONLY)),
+        ),
+        (
+            "append",
+            Box::new(|| open(file.as_str(), libc::O_WRONLY | libc::O_APPEND)),
+        ),
         (
             "O_TRUNC without writing",
             Box::new(|| open(file.as_str(), libc::O_RDONLY | libc::O_TRUNC)),
         ),
-        ("create", Box::new(|| open(new.as_str(), libc::O_WRONLY | libc::O_CREAT))),
-        ("unlink", Box::new(|| call!(libc::unlink(c(file.as_str()).as_ptr())))),
-        ("rmdir", Box::new(|| call!(libc::rmdir(c(dir.as_str()).as_ptr())))),
+        (
+            "create",
+            Box::new(|| open(new.as_str(), libc::O_WRONLY | libc::O_CREAT)),
+        ),
+        (
+            "unlink",
+            Box::new(|| call!(libc::unlink(c(file.as_str()).as_ptr()))),
+        ),
+        (
+            "rmdir",
+            Box::new(|| call!(libc::rmdir(c(dir.as_str()).as_ptr()))),
+        ),
         ("mkdir", Box::new(|| mkdir(&new))),
         (
             "mknod",
-            Box::new(|| call!(libc::mknod(c(new.as_str()).as_ptr(), libc::S_IFIFO | 0o600, 0))),
+            Box::new(|| {
+                call!(libc::mknod(
+                    c(new.as_str()).as_ptr(),
+                    libc::S_IFIFO | 0o600,
+                    0
+                ))
+            }),
         ),
         ("symlink", Box::new(|| symlink("/x", &new))),
         ("link away", Box::new(|| link(&file, &format!("{base}/l1")))),
         ("link onto", Box::new(|| link(&free, &new))),
-        ("rename away", Box::new(|| rename(&file, &format!("{base}/r1")))),
+        (
+            "rename away",
+            Box::new(|| rename(&file, &format!("{base}/r1"))),
+        ),
         ("rename onto", Box::new(|| rename(&free, &file))),
-        ("truncate", Box::new(|| call!(libc::truncate(c(file.as_str()).as_ptr(), 0)))),
-        ("chmod", Box::new(|| call!(libc::chmod(c(file.as_str()).as_ptr(), 0o640)))),
-        ("chown", Box::new(|| call!(libc::chown(c(file.as_str()).as_ptr(), 1, 1)))),
+        (
+            "truncate",
+            Box::new(|| call!(libc::truncate(c(file.as_str()).as_ptr(), 0))),
+        ),
+        (
+            "chmod",
+            Box::new(|| call!(libc::chmod(c(file.as_str()).as_ptr(), 0o640))),
+        ),
+        (
+            "chown",
+            Box::new(|| call!(libc::chown(c(file.as_str()).as_ptr(), 1, 1))),
+        ),
         (
             "setxattr",
             Box::new(|| {
                 let (path, name) = (c(file.as_str()), c("user.x"));
-                call!(libc::setxattr(path.as_ptr(), name.as_ptr(), c"v".as_ptr().cast(), 1, 0))
+                call!(libc::setxattr(
+                    path.as_ptr(),
+                    name.as_ptr(),
+                    c"v".as_ptr().cast(),
+                    1,
+                    0
+                ))
             }),
         ),
     ];
@@ -72,7 +117,11 @@ fn every_call_that_writes_is_file_write() {
     denied(&new);
     denied(&dir);
     assert_eq!(as_agent(|| open(free.as_str(), libc::O_WRONLY)), 0);
-    assert_eq!(std::fs::read(&file).unwrap(), b"content", "nothing was written");
+    assert_eq!(
+        std::fs::read(&file).unwrap(),
+        b"content",
+        "nothing was written"
+    );
 }
 
 #[test]
@@ -116,7 +165,10 @@ struct Control {
 }
 
 fn message(byte: &mut [u8; 1], control: &mut Control) -> (Box<libc::iovec>, libc::msghdr) {
-    let mut vector = Box::new(libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 });
+    let mut vector = Box::new(libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: 1,
+    });
     // SAFETY: all-zero is a valid msghdr.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = &raw mut *vector;
@@ -146,5 +198,9 @@ fn receive_descriptor(socket: i32) -> i32 {
     control.header.cmsg_len = 0;
     let (_vector, mut header) = message(&mut byte, &mut control);
     assert_eq!(call!(libc::recvmsg(socket, &raw mut header, 0) as i32), 0);
-    if header.msg_controllen == 0 || control.header.cmsg_len == 0 { -1 } else { control.fd }
+    if header.msg_controllen == 0 || control.header.cmsg_len == 0 {
+        -1
+    } else {
+        control.fd
+    }
 }

@@ -41,13 +41,22 @@ pub static GUEST: LazyLock<Guest> = LazyLock::new(|| {
         mode_limit: EnforcementMode::Lsm,
     };
     let programs = Arc::new(Programs::load(&options).expect("load"));
-    assert_ne!(programs.mode(), EnforcementMode::Observe, "{:?}", programs.limits());
+    assert_ne!(
+        programs.mode(),
+        EnforcementMode::Observe,
+        "{:?}",
+        programs.limits()
+    );
     let reader = Arc::clone(&programs);
     thread::spawn(move || {
         let stop = AtomicBool::new(false);
         reader
             .records(&stop, |record| {
-                GUEST.records.lock().unwrap().push(record.expect("a record of this version"));
+                GUEST
+                    .records
+                    .lock()
+                    .unwrap()
+                    .push(record.expect("a record of this version"));
             })
             .expect("records");
     });
@@ -66,7 +75,10 @@ pub struct Turn {
 
 /// Puts `rules` (YAML list items, indented by two) in force for every agent.
 pub fn policy(rules: &str) -> Turn {
-    let turn = GUEST.turn.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let turn = GUEST
+        .turn
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     install(rules);
     GUEST.records.lock().unwrap().clear();
     Turn { _turn: turn }
@@ -146,7 +158,10 @@ pub fn tag(pid: i32) {
 
 pub fn tag_in(programs: &Programs, pid: i32) {
     let number = Signatures::builtin().number(AGENT).expect("a signature");
-    let agent = RunningAgent { tgid: pid.cast_unsigned(), agent_type: u32::from(number) };
+    let agent = RunningAgent {
+        tgid: pid.cast_unsigned(),
+        agent_type: u32::from(number),
+    };
     programs.tag_process(agent).expect("tag");
 }
 
@@ -166,7 +181,13 @@ pub fn run(path: &str, arguments: &[&str]) -> i32 {
 
 /// What the records that `wanted` picks hold.
 pub fn records<T>(wanted: impl Fn(&Record) -> Option<T>) -> Vec<T> {
-    GUEST.records.lock().unwrap().iter().filter_map(wanted).collect()
+    GUEST
+        .records
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(wanted)
+        .collect()
 }
 
 fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
@@ -184,7 +205,9 @@ fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
             // SAFETY: ends the child.
             unsafe { libc::_exit(101) };
         };
-        std::fs::File::from(done_write).write_all(&result.to_ne_bytes()).ok();
+        std::fs::File::from(done_write)
+            .write_all(&result.to_ne_bytes())
+            .ok();
         // SAFETY: ends the child without running the parent's destructors.
         unsafe { libc::_exit(0) };
     }
@@ -204,7 +227,11 @@ fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
 
 /// 0 for a result that is no error, else errno.
 pub fn errno(result: i64) -> i32 {
-    if result >= 0 { 0 } else { std::io::Error::last_os_error().raw_os_error().unwrap_or(-1) }
+    if result >= 0 {
+        0
+    } else {
+        std::io::Error::last_os_error().raw_os_error().unwrap_or(-1)
+    }
 }
 
 pub fn c(text: impl Into<Vec<u8>>) -> CString {
@@ -251,9 +278,14 @@ pub fn decision(wanted: impl Fn(&Operation) -> bool) -> Operation {
 pub fn denied(path: &str) -> Operation {
     let mounts = Mounts::read().expect("mounts");
     decision(|operation| {
-        let Object::File(place) = &operation.object else { return false };
+        let Object::File(place) = &operation.object else {
+            return false;
+        };
         operation.verdict == Verdict::Deny
-            && mounts.host_path(place.dev, &place.path).iter().any(|host| host == path.as_bytes())
+            && mounts
+                .host_path(place.dev, &place.path)
+                .iter()
+                .any(|host| host == path.as_bytes())
     })
 }
 

@@ -10,10 +10,18 @@ use crate::guest::{GUEST, deny, install, policy};
 #[test]
 fn the_kernel_can_enforce() {
     let list = features::lsm_list().expect("securityfs");
-    assert!(list.split(',').any(|name| name == "bpf"), "active LSMs: {list}");
+    assert!(
+        list.split(',').any(|name| name == "bpf"),
+        "active LSMs: {list}"
+    );
     assert!(features::has_btf());
     assert!(features::has_bpf_fs());
-    assert_eq!(GUEST.programs.mode(), EnforcementMode::Lsm, "{:?}", GUEST.programs.limits());
+    assert_eq!(
+        GUEST.programs.mode(),
+        EnforcementMode::Lsm,
+        "{:?}",
+        GUEST.programs.limits()
+    );
 }
 
 #[test]
@@ -32,7 +40,14 @@ fn the_self_test_runs_beside_the_image_in_force() {
     // Without its rules nothing is denied, and the proof says so.
     let generation = install(&deny("exec", "/nowhere"));
     let proof = selftest::prove(&GUEST.programs, generation, 0).unwrap();
-    assert_eq!(proof, selftest::Proof { open: 0, exec: 0, connect: proof.connect });
+    assert_eq!(
+        proof,
+        selftest::Proof {
+            open: 0,
+            exec: 0,
+            connect: proof.connect
+        }
+    );
     assert_ne!(proof.connect, libc::EPERM);
 }
 
@@ -45,7 +60,12 @@ fn the_functions_do_what_the_hooks_do() {
         mode_limit: EnforcementMode::FmodRet,
     };
     let programs = Programs::load(&options).unwrap();
-    assert_eq!(programs.mode(), EnforcementMode::FmodRet, "{:?}", programs.limits());
+    assert_eq!(
+        programs.mode(),
+        EnforcementMode::FmodRet,
+        "{:?}",
+        programs.limits()
+    );
     assert_eq!(programs.limits().len(), 1, "it says that it is weaker");
     assert!(selftest::prove_alone(&programs).unwrap().holds());
 }

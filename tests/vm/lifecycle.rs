@@ -50,15 +50,35 @@ fn a_refined_session_follows_its_slot() {
     let sessions = GUEST.programs.sessions().unwrap();
     let (number, _) = sessions.last().unwrap();
     let generation = GUEST.programs.generation().unwrap();
-    assert!(GUEST.programs.refine_session(*number, generation, 1).unwrap());
-    assert!(GUEST.programs.refine_session(*number, generation + 1, 2).unwrap());
-    assert!(GUEST.programs.refine_session(*number, generation + 2, 3).unwrap());
+    assert!(
+        GUEST
+            .programs
+            .refine_session(*number, generation, 1)
+            .unwrap()
+    );
+    assert!(
+        GUEST
+            .programs
+            .refine_session(*number, generation + 1, 2)
+            .unwrap()
+    );
+    assert!(
+        GUEST
+            .programs
+            .refine_session(*number, generation + 2, 3)
+            .unwrap()
+    );
     let refined = GUEST.programs.session(*number).unwrap().unwrap().refined;
     assert_eq!(refined.len(), 2);
     assert!(refined.contains(&(generation + 1, 2)) && refined.contains(&(generation + 2, 3)));
     GUEST.programs.remove_session(*number).unwrap();
     assert_eq!(GUEST.programs.session(*number).unwrap(), None);
-    assert!(!GUEST.programs.refine_session(*number, generation, 1).unwrap());
+    assert!(
+        !GUEST
+            .programs
+            .refine_session(*number, generation, 1)
+            .unwrap()
+    );
     GUEST.programs.remove_session(*number).unwrap();
 }
 
@@ -104,7 +124,9 @@ fn the_programs_outlive_their_loader() {
     }
     drop(to);
     let mut agent = [0; 4];
-    std::fs::File::from(from).read_exact(&mut agent).expect("the loader's answer");
+    std::fs::File::from(from)
+        .read_exact(&mut agent)
+        .expect("the loader's answer");
     let agent = i32::from_ne_bytes(agent);
     // SAFETY: both are children that this test made.
     unsafe { libc::kill(loader, libc::SIGKILL) };
@@ -112,7 +134,13 @@ fn the_programs_outlive_their_loader() {
     let adopted = Programs::load(&options).expect("adopt");
     assert!(adopted.adopted());
     assert_eq!(adopted.generation().unwrap(), 1);
-    assert!(adopted.live_tasks().unwrap().iter().any(|task| task.tgid == agent.cast_unsigned()));
+    assert!(
+        adopted
+            .live_tasks()
+            .unwrap()
+            .iter()
+            .any(|task| task.tgid == agent.cast_unsigned())
+    );
     let deny_again = in_child_of(&adopted, || read("/tmp/vm/outlive/secret"));
     assert_eq!(deny_again, EPERM, "the image that the dead loader wrote");
     // SAFETY: a child of the loader, which this test made.

@@ -17,7 +17,11 @@ fn setting() -> Turn {
 #[test]
 fn threads_and_children_inherit() {
     let _turn = setting();
-    assert_eq!(as_agent(|| std::thread::spawn(|| read(SECRET)).join().unwrap()), EPERM, "thread");
+    assert_eq!(
+        as_agent(|| std::thread::spawn(|| read(SECRET)).join().unwrap()),
+        EPERM,
+        "thread"
+    );
     assert_eq!(as_agent(|| in_fork(|| read(SECRET))), EPERM, "child");
     assert_eq!(
         as_agent(|| in_fork(|| {
@@ -61,7 +65,11 @@ fn an_exec_by_a_thread_keeps_the_identity() {
         in_fork(|| {
             std::thread::spawn(|| {
                 let arguments = [c("cat"), c(SECRET)];
-                let pointers = [arguments[0].as_ptr(), arguments[1].as_ptr(), std::ptr::null()];
+                let pointers = [
+                    arguments[0].as_ptr(),
+                    arguments[1].as_ptr(),
+                    std::ptr::null(),
+                ];
                 call!(libc::execv(c"/usr/bin/cat".as_ptr(), pointers.as_ptr()))
             })
             .join()
@@ -100,7 +108,10 @@ fn processes_that_run_already_are_tagged_with_all_they_made() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     tag(pid);
     let tasks = GUEST.programs.live_tasks().unwrap();
-    let threads = tasks.iter().filter(|task| task.tgid == pid.cast_unsigned()).count();
+    let threads = tasks
+        .iter()
+        .filter(|task| task.tgid == pid.cast_unsigned())
+        .count();
     assert_eq!(threads, 2, "{tasks:?}");
     let mut result = -1i32;
     // SAFETY: buffers of the size that is given.
@@ -200,8 +211,14 @@ pub mod uring {
             entries.add(4).cast::<i32>().write(libc::AT_FDCWD);
             entries.add(16).cast::<u64>().write(path.as_ptr() as u64);
             entries.add(28).cast::<i32>().write(libc::O_RDONLY);
-            submission.add(parameters.submission.array as usize).cast::<u32>().write(0);
-            submission.add(parameters.submission.tail as usize).cast::<u32>().write(1);
+            submission
+                .add(parameters.submission.array as usize)
+                .cast::<u32>()
+                .write(0);
+            submission
+                .add(parameters.submission.tail as usize)
+                .cast::<u32>()
+                .write(1);
             let entered = libc::syscall(
                 libc::SYS_io_uring_enter,
                 ring,

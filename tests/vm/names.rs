@@ -24,15 +24,37 @@ fn a_new_name_loses_no_rule() {
         deny("file_read", "/tmp/vm/move/other/secrets/**")
     ));
     let path = |name: &str| format!("/tmp/vm/move/{name}");
-    assert_eq!(as_agent(|| link(&path("secret"), &path("hard"))), EPERM, "hard link");
-    assert_eq!(as_agent(|| rename(&path("secret"), &path("moved"))), EPERM, "file");
-    assert_eq!(as_agent(|| rename(&path("keys"), &path("away"))), EPERM, "directory");
-    assert_eq!(as_agent(|| rename(&path("keys/id"), &path("id"))), EPERM, "out of the directory");
+    assert_eq!(
+        as_agent(|| link(&path("secret"), &path("hard"))),
+        EPERM,
+        "hard link"
+    );
+    assert_eq!(
+        as_agent(|| rename(&path("secret"), &path("moved"))),
+        EPERM,
+        "file"
+    );
+    assert_eq!(
+        as_agent(|| rename(&path("keys"), &path("away"))),
+        EPERM,
+        "directory"
+    );
+    assert_eq!(
+        as_agent(|| rename(&path("keys/id"), &path("id"))),
+        EPERM,
+        "out of the directory"
+    );
     assert_eq!(
         as_agent(|| {
             let (from, to) = (c(path("plain")), c(path("secret")));
             let exchange = libc::RENAME_EXCHANGE;
-            call!(libc::renameat2(-100, from.as_ptr(), -100, to.as_ptr(), exchange))
+            call!(libc::renameat2(
+                -100,
+                from.as_ptr(),
+                -100,
+                to.as_ptr(),
+                exchange
+            ))
         }),
         EPERM,
         "exchange"
@@ -40,9 +62,21 @@ fn a_new_name_loses_no_rule() {
     let moved = decision(|operation| operation.reason == Reason::Moved);
     assert!(!moved.monitored);
     assert_eq!(as_agent(|| rename(&path("plain"), &path("plainer"))), 0);
-    assert_eq!(as_agent(|| rename(&path("build"), &path("built"))), 0, "an ordinary directory");
-    assert_eq!(as_stranger(|| link(&path("secret"), &path("hard"))), 0, "the attack works");
-    assert_eq!(as_stranger(|| rename(&path("keys"), &path("away"))), 0, "the attack works");
+    assert_eq!(
+        as_agent(|| rename(&path("build"), &path("built"))),
+        0,
+        "an ordinary directory"
+    );
+    assert_eq!(
+        as_stranger(|| link(&path("secret"), &path("hard"))),
+        0,
+        "the attack works"
+    );
+    assert_eq!(
+        as_stranger(|| rename(&path("keys"), &path("away"))),
+        0,
+        "the attack works"
+    );
     assert_eq!(counts()["faults"], 0);
 }
 
@@ -99,9 +133,16 @@ fn long_paths_are_matched_or_denied() {
     assert_ne!(metadata_dev("/tmp"), metadata_dev("/"));
     for length in [200, 255, 256, 1000, 4096, 4100] {
         let names = long_path(length);
-        assert_eq!(names.iter().map(|name| name.len() + 1).sum::<usize>(), length);
+        assert_eq!(
+            names.iter().map(|name| name.len() + 1).sum::<usize>(),
+            length
+        );
         assert_eq!(make(&names), 0, "{length}");
-        assert_eq!(as_agent(|| walk(&names, libc::O_RDONLY, false)), EPERM, "{length}");
+        assert_eq!(
+            as_agent(|| walk(&names, libc::O_RDONLY, false)),
+            EPERM,
+            "{length}"
+        );
         let exact = decision(|operation| match &operation.object {
             tyr::kernel::record::Object::File(place) => {
                 operation.reason == Reason::Cell && place.path.ends_with(names.last().unwrap())
@@ -115,12 +156,19 @@ fn long_paths_are_matched_or_denied() {
     for length in [4101, 8000] {
         let names = long_path(length);
         assert_eq!(make(&names), 0, "{length}");
-        assert_eq!(as_agent(|| walk(&names, libc::O_RDONLY, false)), EPERM, "{length}");
+        assert_eq!(
+            as_agent(|| walk(&names, libc::O_RDONLY, false)),
+            EPERM,
+            "{length}"
+        );
         decision(|operation| operation.reason == Reason::TooLong);
     }
     // The same path under a policy that denies nothing of the kind is free.
     install(&deny("exec", "/nowhere"));
-    assert_eq!(as_agent(|| walk(&long_path(8000), libc::O_RDONLY, false)), 0);
+    assert_eq!(
+        as_agent(|| walk(&long_path(8000), libc::O_RDONLY, false)),
+        0
+    );
 }
 
 #[test]

@@ -12,7 +12,9 @@ fn v4(address: [u8; 4], port: u16) -> libc::sockaddr_in {
     libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
         sin_port: port.to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address) },
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(address),
+        },
         sin_zero: [0; 8],
     }
 }
@@ -23,7 +25,9 @@ fn v6(address: &str, port: u16) -> libc::sockaddr_in6 {
         sin6_family: libc::AF_INET6 as u16,
         sin6_port: port.to_be(),
         sin6_flowinfo: 0,
-        sin6_addr: libc::in6_addr { s6_addr: address.octets() },
+        sin6_addr: libc::in6_addr {
+            s6_addr: address.octets(),
+        },
         sin6_scope_id: 0,
     }
 }
@@ -35,7 +39,11 @@ fn socket(family: i32, kind: i32) -> i32 {
 
 fn connect<T>(family: i32, kind: i32, address: &T) -> i32 {
     let length = u32::try_from(size_of::<T>()).unwrap();
-    call!(libc::connect(socket(family, kind), std::ptr::from_ref(address).cast(), length))
+    call!(libc::connect(
+        socket(family, kind),
+        std::ptr::from_ref(address).cast(),
+        length
+    ))
 }
 
 fn send_to<T>(family: i32, kind: i32, address: &T, flags: i32) -> i32 {
@@ -61,22 +69,54 @@ fn a_denied_address_is_not_reached() {
     let ways: [(&str, Way<'_>); 8] = [
         ("tcp", Box::new(|| connect(AF_INET, SOCK_STREAM, &far))),
         ("tcp 6", Box::new(|| connect(AF_INET6, SOCK_STREAM, &far6))),
-        ("mapped", Box::new(|| connect(AF_INET6, SOCK_STREAM, &mapped))),
-        ("udp connect", Box::new(|| connect(AF_INET, SOCK_DGRAM, &far))),
-        ("udp sendto", Box::new(|| send_to(AF_INET, SOCK_DGRAM, &far, 0))),
-        ("udp 6 sendto", Box::new(|| send_to(AF_INET6, SOCK_DGRAM, &far6, 0))),
-        ("udp mapped", Box::new(|| send_to(AF_INET6, SOCK_DGRAM, &mapped, 0))),
-        ("fast open", Box::new(|| send_to(AF_INET, SOCK_STREAM, &far, libc::MSG_FASTOPEN))),
+        (
+            "mapped",
+            Box::new(|| connect(AF_INET6, SOCK_STREAM, &mapped)),
+        ),
+        (
+            "udp connect",
+            Box::new(|| connect(AF_INET, SOCK_DGRAM, &far)),
+        ),
+        (
+            "udp sendto",
+            Box::new(|| send_to(AF_INET, SOCK_DGRAM, &far, 0)),
+        ),
+        (
+            "udp 6 sendto",
+            Box::new(|| send_to(AF_INET6, SOCK_DGRAM, &far6, 0)),
+        ),
+        (
+            "udp mapped",
+            Box::new(|| send_to(AF_INET6, SOCK_DGRAM, &mapped, 0)),
+        ),
+        (
+            "fast open",
+            Box::new(|| send_to(AF_INET, SOCK_STREAM, &far, libc::MSG_FASTOPEN)),
+        ),
     ];
     for (name, way) in &ways {
         assert_ne!(as_stranger(way), EPERM, "{name}: denied to a stranger");
         assert_eq!(as_agent(way), EPERM, "{name}");
     }
     let seen = decision(|operation| {
-        matches!(operation.object, Object::Address { port: 443, protocol: 6, .. })
+        matches!(
+            operation.object,
+            Object::Address {
+                port: 443,
+                protocol: 6,
+                ..
+            }
+        )
     });
     let ip = Some("192.0.2.1".parse().unwrap());
-    assert_eq!(seen.object, Object::Address { ip, port: 443, protocol: 6 });
+    assert_eq!(
+        seen.object,
+        Object::Address {
+            ip,
+            port: 443,
+            protocol: 6
+        }
+    );
     assert_eq!(counts()["faults"], 0);
 }
 
@@ -97,7 +137,10 @@ fn an_allowed_address_is_reached() {
     install(&POLICY.replace("127.0.0.2/32", "127.0.0.1/32"));
     assert_eq!(as_agent(any), EPERM, "0.0.0.0 is this host");
     // Ending an association is no connection.
-    let unspec = libc::sockaddr { sa_family: 0, sa_data: [0; 14] };
+    let unspec = libc::sockaddr {
+        sa_family: 0,
+        sa_data: [0; 14],
+    };
     assert_eq!(as_agent(|| connect(AF_INET, SOCK_DGRAM, &unspec)), 0);
 }
 

@@ -48,7 +48,11 @@ fn an_agent_is_known_by_its_executable() {
     assert!(shown[0].1.ends_with(b"/claude.exe"), "{shown:?}");
     denied("/tmp/vm/recognise/secret");
     let sessions = GUEST.programs.sessions().unwrap();
-    assert!(sessions.iter().any(|(_, session)| session.types == [number]));
+    assert!(
+        sessions
+            .iter()
+            .any(|(_, session)| session.types == [number])
+    );
 }
 
 #[test]
@@ -90,11 +94,20 @@ fn an_agent_inside_an_agent_is_both() {
         &format!("    agent_types: [{AGENT}]\n    verdict: deny"),
     ));
     let number = |id| u32::from(GUEST.signatures.number(id).unwrap());
-    assert_eq!(as_agent(|| run(codex, &["codex", "/tmp/vm/nested/secret"])), 1);
-    assert_eq!(as_stranger(|| run(codex, &["codex", "/tmp/vm/nested/secret"])), 0);
+    assert_eq!(
+        as_agent(|| run(codex, &["codex", "/tmp/vm/nested/secret"])),
+        1
+    );
+    assert_eq!(
+        as_stranger(|| run(codex, &["codex", "/tmp/vm/nested/secret"])),
+        0
+    );
     let sessions = GUEST.programs.sessions().unwrap();
     let both = [number(AGENT), number("codex")];
-    let (_, nested) = sessions.iter().find(|(_, session)| session.types == both).unwrap();
+    let (_, nested) = sessions
+        .iter()
+        .find(|(_, session)| session.types == both)
+        .unwrap();
     assert!(sessions.iter().any(|(number, _)| *number == nested.parent));
 }
 
@@ -119,6 +132,10 @@ fn agents_outside_the_scope_are_left_alone() {
     };
     assert_eq!(as_stranger(|| show("/sys/fs/cgroup")), 0, "outside");
     assert_eq!(as_stranger(|| show("/sys/fs/cgroup/tyr-scope")), 1, "in it");
-    assert_eq!(as_stranger(|| show("/sys/fs/cgroup/tyr-scope/below")), 1, "below it");
+    assert_eq!(
+        as_stranger(|| show("/sys/fs/cgroup/tyr-scope/below")),
+        1,
+        "below it"
+    );
     assert_eq!(programs.sessions().unwrap().len(), 2);
 }

@@ -69,7 +69,11 @@ pub fn wait(pid: i32) -> i32 {
             return errno(-1);
         }
     }
-    if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) }
+    if libc::WIFEXITED(status) {
+        libc::WEXITSTATUS(status)
+    } else {
+        128 + libc::WTERMSIG(status)
+    }
 }
 
 /// The errno of an execve in a child, 0 when the program ran.

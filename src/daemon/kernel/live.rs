@@ -102,7 +102,11 @@ impl Live {
         };
         if place.dev == 0 {
             // No file system: nothing, or the name that stands for programs without one.
-            return if place.path.is_empty() { Vec::new() } else { vec![place.path.clone()] };
+            return if place.path.is_empty() {
+                Vec::new()
+            } else {
+                vec![place.path.clone()]
+            };
         }
         let paths = ask();
         if paths.is_empty() && self.read_mounts_again() {

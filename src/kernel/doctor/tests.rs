@@ -15,16 +15,38 @@ fn sample(proof: Option<Proof>) -> Report {
 #[test]
 fn a_proof_holds_only_when_all_three_were_refused() {
     let eperm = libc::EPERM;
-    assert!(Proof { open: eperm, exec: eperm, connect: eperm }.holds());
+    assert!(
+        Proof {
+            open: eperm,
+            exec: eperm,
+            connect: eperm
+        }
+        .holds()
+    );
     for (open, exec, connect) in [(0, eperm, eperm), (eperm, 0, eperm), (eperm, eperm, 101)] {
-        assert!(!Proof { open, exec, connect }.holds());
+        assert!(
+            !Proof {
+                open,
+                exec,
+                connect
+            }
+            .holds()
+        );
     }
 }
 
 #[test]
 fn the_report_says_what_was_not_denied() {
-    let text = sample(Some(Proof { open: 1, exec: 0, connect: 1 })).to_string();
-    assert!(text.contains("proof    open denied, exec NOT DENIED, connect denied"), "{text}");
+    let text = sample(Some(Proof {
+        open: 1,
+        exec: 0,
+        connect: 1,
+    }))
+    .to_string();
+    assert!(
+        text.contains("proof    open denied, exec NOT DENIED, connect denied"),
+        "{text}"
+    );
     assert!(text.contains("limit    a limit"), "{text}");
     assert!(sample(None).to_string().contains("proof    not tried"));
 }
@@ -32,7 +54,10 @@ fn the_report_says_what_was_not_denied() {
 #[test]
 fn every_missing_fact_has_advice() {
     for fact in facts() {
-        assert_eq!(fact.status == Status::Ok, fact.advice.is_empty() && fact.status == Status::Ok);
+        assert_eq!(
+            fact.status == Status::Ok,
+            fact.advice.is_empty() && fact.status == Status::Ok
+        );
         if fact.status == Status::Missing {
             assert!(!fact.advice.is_empty(), "{}", fact.name);
         }
@@ -43,7 +68,10 @@ fn every_missing_fact_has_advice() {
 fn the_report_of_this_machine_is_json() {
     let report = report();
     assert_eq!(report.can_enforce(), report.proof.is_some_and(Proof::holds));
-    assert!(report.proven || !report.limits.is_empty(), "a host that cannot enforce says why");
+    assert!(
+        report.proven || !report.limits.is_empty(),
+        "a host that cannot enforce says why"
+    );
     let value = serde_json::to_value(&report).unwrap();
     assert!(value["facts"].as_array().unwrap().len() >= 8);
     assert!(["lsm", "fmod_ret", "observe"].contains(&value["mode"].as_str().unwrap()));

@@ -30,7 +30,10 @@ fn aliases(mounts: &Mounts) -> BTreeMap<u32, Vec<Alias>> {
 
 fn paths(mounts: &Mounts, dev: u32, path: &str) -> Vec<String> {
     let paths = mounts.host_path(dev, path.as_bytes());
-    paths.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+    paths
+        .into_iter()
+        .map(|path| String::from_utf8(path).unwrap())
+        .collect()
 }
 
 #[test]
@@ -42,7 +45,11 @@ fn lists_the_places_of_each_file_system() {
     };
     assert_eq!(
         aliases[&27],
-        [alias("/@", "/"), alias("/@home", "/home"), alias("/@home/u/src", "/srv/mirror")]
+        [
+            alias("/@", "/"),
+            alias("/@home", "/home"),
+            alias("/@home/u/src", "/srv/mirror")
+        ]
     );
     assert_eq!(aliases[&device_number(8, 1)], [alias("/", "/boot")]);
     assert_eq!(device_number(8, 1), 0x80_0001);
@@ -54,7 +61,10 @@ fn lists_the_places_of_each_file_system() {
 fn finds_every_name_of_an_object() {
     let mounts = Mounts::parse(BTRFS.as_bytes());
     assert_eq!(paths(&mounts, 27, "/@/etc/passwd"), ["/etc/passwd"]);
-    assert_eq!(paths(&mounts, 27, "/@home/u/src/a"), ["/home/u/src/a", "/srv/mirror/a"]);
+    assert_eq!(
+        paths(&mounts, 27, "/@home/u/src/a"),
+        ["/home/u/src/a", "/srv/mirror/a"]
+    );
     assert_eq!(paths(&mounts, 27, "/@home"), ["/home"]);
     assert_eq!(paths(&mounts, 27, "/@homestead/x"), Vec::<String>::new());
     assert_eq!(paths(&mounts, 99, "/x"), Vec::<String>::new());
@@ -65,7 +75,11 @@ fn finds_every_name_of_an_object() {
 fn prefers_names_that_no_mount_covers() {
     let mounts = Mounts::parse(OVERLAY.as_bytes());
     assert_eq!(paths(&mounts, 21, "/usr/bin/git"), ["/usr/bin/git"]);
-    assert_eq!(paths(&mounts, 21, "/etc/shadow"), ["/etc/shadow"], "covered, and the only name");
+    assert_eq!(
+        paths(&mounts, 21, "/etc/shadow"),
+        ["/etc/shadow"],
+        "covered, and the only name"
+    );
     assert_eq!(paths(&mounts, 25, "/shadow"), ["/etc/shadow"]);
     assert_eq!(paths(&mounts, 21, ""), ["/"]);
     assert_eq!(paths(&mounts, 23, "/tmp/lock"), ["/var/lib/dpkg/lock"]);
@@ -78,13 +92,22 @@ fn finds_the_object_of_a_name() {
     assert_eq!(inside("/etc/passwd"), Some((27, b"/@/etc/passwd".to_vec())));
     assert_eq!(inside("/home/u"), Some((27, b"/@home/u".to_vec())));
     assert_eq!(inside("/boot"), Some((device_number(8, 1), b"".to_vec())));
-    assert_eq!(inside("/boot/a"), Some((device_number(8, 1), b"/a".to_vec())));
+    assert_eq!(
+        inside("/boot/a"),
+        Some((device_number(8, 1), b"/a".to_vec()))
+    );
     assert_eq!(Mounts::default().inside(b"/x"), None);
 }
 
 #[test]
 fn leaves_out_what_it_cannot_read() {
-    for bad in ["", "1 2", "1 2 x:y / / rw", "1 2 0:3 / relative rw", "1 2 0:3"] {
+    for bad in [
+        "",
+        "1 2",
+        "1 2 x:y / / rw",
+        "1 2 0:3 / relative rw",
+        "1 2 0:3",
+    ] {
         assert_eq!(Mounts::parse(bad.as_bytes()), Mounts::default(), "{bad:?}");
     }
 }
@@ -92,7 +115,12 @@ fn leaves_out_what_it_cannot_read() {
 #[test]
 fn reads_the_table_of_this_machine() {
     let mounts = Mounts::read().unwrap();
-    assert!(aliases(&mounts).values().flatten().any(|alias| alias.mount_point == b"/"));
+    assert!(
+        aliases(&mounts)
+            .values()
+            .flatten()
+            .any(|alias| alias.mount_point == b"/")
+    );
     let watch = MountWatch::new().unwrap();
     assert!(!watch.wait_for_change(Duration::from_millis(1)).unwrap());
 }

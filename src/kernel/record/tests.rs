@@ -26,11 +26,26 @@ struct Fields {
     address_len: u16,
 }
 
-const DENIED_READ: Fields = Fields { action: 0, verdict: 2, cell: 10, reason: 0, address_len: 0 };
+const DENIED_READ: Fields = Fields {
+    action: 0,
+    verdict: 2,
+    cell: 10,
+    reason: 0,
+    address_len: 0,
+};
 
 fn operation(fields: &Fields, path: &[u8], exe: &[u8]) -> Vec<u8> {
     let mut bytes = header(1, 160 + path.len() + exe.len());
-    for value in [fields.action, fields.verdict, fields.cell, fields.reason, 1, 12, 13, 14] {
+    for value in [
+        fields.action,
+        fields.verdict,
+        fields.cell,
+        fields.reason,
+        1,
+        12,
+        13,
+        14,
+    ] {
         bytes.extend(value.to_ne_bytes());
     }
     bytes.extend(15u64.to_ne_bytes());
@@ -50,31 +65,71 @@ fn reads_a_decision_about_a_file() {
     let Record::Operation(origin, operation) = Record::parse(&bytes).unwrap() else {
         panic!("not an operation");
     };
-    assert_eq!((origin.boot_ns, origin.session, origin.tgid, origin.tid), (1, 2, 6, 7));
+    assert_eq!(
+        (origin.boot_ns, origin.session, origin.tgid, origin.tid),
+        (1, 2, 6, 7)
+    );
     assert_eq!((origin.uid, origin.gid, origin.generation), (9, 10, 11));
     assert_eq!(origin.comm, b"MainThread");
-    assert_eq!((operation.action, operation.verdict), (Action::FileRead, Verdict::Deny));
+    assert_eq!(
+        (operation.action, operation.verdict),
+        (Action::FileRead, Verdict::Deny)
+    );
     assert!(operation.matched && !operation.monitored);
-    assert_eq!(operation.exe, Place { dev: 14, ino: 0, path: b"/usr/bin/cat".to_vec() });
-    let place = Place { dev: 13, ino: 15, path: b"/h/\xff id".to_vec() };
+    assert_eq!(
+        operation.exe,
+        Place {
+            dev: 14,
+            ino: 0,
+            path: b"/usr/bin/cat".to_vec()
+        }
+    );
+    let place = Place {
+        dev: 13,
+        ino: 15,
+        path: b"/h/\xff id".to_vec(),
+    };
     assert_eq!(operation.object, Object::File(place));
 }
 
 #[test]
 fn reads_a_decision_about_an_address() {
-    let fields = Fields { action: 3, cell: 4, address_len: 4, ..DENIED_READ };
+    let fields = Fields {
+        action: 3,
+        cell: 4,
+        address_len: 4,
+        ..DENIED_READ
+    };
     let Record::Operation(_, four) = Record::parse(&operation(&fields, b"", b"")).unwrap() else {
         panic!("not an operation");
     };
     let ip = Some("192.0.2.1".parse().unwrap());
-    assert_eq!(four.object, Object::Address { ip, port: 443, protocol: 6 });
+    assert_eq!(
+        four.object,
+        Object::Address {
+            ip,
+            port: 443,
+            protocol: 6
+        }
+    );
     assert!(four.monitored);
-    let fields = Fields { action: 3, address_len: 16, ..DENIED_READ };
+    let fields = Fields {
+        action: 3,
+        address_len: 16,
+        ..DENIED_READ
+    };
     let Record::Operation(_, six) = Record::parse(&operation(&fields, b"", b"")).unwrap() else {
         panic!("not an operation");
     };
     let ip = Some("c000:201::1".parse().unwrap());
-    assert_eq!(six.object, Object::Address { ip, port: 443, protocol: 6 });
+    assert_eq!(
+        six.object,
+        Object::Address {
+            ip,
+            port: 443,
+            protocol: 6
+        }
+    );
 }
 
 #[test]
@@ -96,8 +151,19 @@ fn reads_a_program() {
             Record::ProcessExited(_, program) if kind == 4 => program,
             other => panic!("kind {kind} became {other:?}"),
         };
-        let file = Place { dev: 22, ino: 23, path: b"/sh".to_vec() };
-        assert_eq!(program, &Program { agent_type: 21, flags: 8, file });
+        let file = Place {
+            dev: 22,
+            ino: 23,
+            path: b"/sh".to_vec(),
+        };
+        assert_eq!(
+            program,
+            &Program {
+                agent_type: 21,
+                flags: 8,
+                file
+            }
+        );
         assert_eq!(record.origin().cgroup_id, 5);
     }
 }
@@ -107,20 +173,48 @@ fn refuses_what_the_kernel_does_not_write() {
     let good = operation(&DENIED_READ, b"/a", b"/b");
     assert!(Record::parse(&good).is_ok());
     let refused = |bytes: &[u8]| Record::parse(bytes).unwrap_err().problem;
-    assert_eq!(refused(&good[..good.len() - 1]), "its length field says otherwise");
+    assert_eq!(
+        refused(&good[..good.len() - 1]),
+        "its length field says otherwise"
+    );
     assert_eq!(refused(b""), "shorter than its header");
     let mut kind = good.clone();
     kind[0] = 9;
     assert_eq!(refused(&kind), "unknown kind");
     let of = |fields: Fields| refused(&operation(&fields, b"", b""));
-    assert_eq!(of(Fields { action: 5, ..DENIED_READ }), "unknown action");
-    assert_eq!(of(Fields { verdict: 3, ..DENIED_READ }), "unknown verdict");
-    assert_eq!(of(Fields { reason: 6, ..DENIED_READ }), "unknown reason");
     assert_eq!(
-        of(Fields { action: 3, address_len: 5, ..DENIED_READ }),
+        of(Fields {
+            action: 5,
+            ..DENIED_READ
+        }),
+        "unknown action"
+    );
+    assert_eq!(
+        of(Fields {
+            verdict: 3,
+            ..DENIED_READ
+        }),
+        "unknown verdict"
+    );
+    assert_eq!(
+        of(Fields {
+            reason: 6,
+            ..DENIED_READ
+        }),
+        "unknown reason"
+    );
+    assert_eq!(
+        of(Fields {
+            action: 3,
+            address_len: 5,
+            ..DENIED_READ
+        }),
         "an address of unknown length"
     );
-    assert_eq!(refused(&operation(&DENIED_READ, b"", &[0; 257])), "a path longer than its limit");
+    assert_eq!(
+        refused(&operation(&DENIED_READ, b"", &[0; 257])),
+        "a path longer than its limit"
+    );
     let mut path_len = good.clone();
     path_len[150..152].copy_from_slice(&1u16.to_ne_bytes());
     assert_eq!(refused(&path_len), "bytes left over");

@@ -177,9 +177,18 @@ impl Nfa {
         let mut kept: Vec<Node> = (0..).take(self.states.len()).collect();
         for node in (0..self.states.len()).rev() {
             let state = &mut self.states[node];
-            state.free.iter_mut().for_each(|next| *next = kept[*next as usize]);
-            state.bytes.iter_mut().for_each(|(_, next)| *next = kept[*next as usize]);
-            state.sets.iter_mut().for_each(|(_, next)| *next = kept[*next as usize]);
+            state
+                .free
+                .iter_mut()
+                .for_each(|next| *next = kept[*next as usize]);
+            state
+                .bytes
+                .iter_mut()
+                .for_each(|(_, next)| *next = kept[*next as usize]);
+            state
+                .sets
+                .iter_mut()
+                .for_each(|(_, next)| *next = kept[*next as usize]);
             state.any = state.any.map(|next| kept[next as usize]);
             if matches!(state.looping, Loop::Skipped(_)) {
                 continue;
@@ -191,7 +200,15 @@ impl Nfa {
             sets.sort_unstable();
             marks.sort_unstable();
             let looping = state.looping;
-            let tail = Tail { root: state.root, looping, free, bytes, sets, any: state.any, marks };
+            let tail = Tail {
+                root: state.root,
+                looping,
+                free,
+                bytes,
+                sets,
+                any: state.any,
+                marks,
+            };
             let number = kept[node];
             kept[node] = *known.entry(tail).or_insert(number);
             if looping == Loop::Depth {
