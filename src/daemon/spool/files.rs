@@ -35,12 +35,14 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
     // Every file begins with the mark in force, but for one whose making was cut short.
     let mut mark = None;
     let mut tail = None;
+    let mut is_marked = true;
     for index in (0..files.len()).rev() {
         let is_newest = index + 1 == files.len();
         let found = read_tail(&files[index], position.sent)?;
         if is_newest {
             cut(&mut files[index], found.end)?;
             tail = Some((found.last, found.chain));
+            is_marked = found.mark.is_some();
         }
         mark = found.mark;
         if mark.is_some() {
@@ -68,12 +70,25 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
         }
         let (segment, _) = create(dir, next, chain, mark.as_deref())?;
         files.push(segment);
+        is_marked = true;
     }
-    let segment = files.last().expect("one was just made when there was none");
-    let writing = OpenOptions::new()
+    let segment = files
+        .last_mut()
+        .expect("one was just made when there was none");
+    let mut writing = OpenOptions::new()
         .append(true)
         .open(&segment.path)
         .map_err(io_error("open", &segment.path))?;
+    if let (false, Some(bytes)) = (is_marked, &mark) {
+        // The file it stands in may go before the next batch is whole.
+        let last = next - 1;
+        let mut again = Vec::new();
+        Mark { last, chain, bytes }.encode_to(&mut again);
+        writing
+            .write_all(&again)
+            .map_err(io_error("write", &segment.path))?;
+        segment.bytes += again.len() as u64;
+    }
     writing
         .sync_data()
         .map_err(io_error("sync", &segment.path))?;
