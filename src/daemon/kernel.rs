@@ -165,6 +165,7 @@ pub trait Kernel: Send + Sync {
     /// buffer after `sink` has returned.
     fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError>;
 
-    /// Waits until the mount table changes (true) or `stop` is set (false).
+    /// Waits until the mount table changes or has changed since the last call (true), or `stop` is
+    /// set (false).
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool;
 }

@@ -1,5 +1,6 @@
 //! The daemon's kernel, as the daemon uses it.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -14,6 +15,7 @@ use tyr::policy::rule::Effective;
 use tyr::policy::signatures::Signatures;
 
 use crate::guest::*;
+use crate::syscall::*;
 
 /// There is one place for pins, so one daemon at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -49,6 +51,51 @@ pub fn wanted(policies: Vec<Effective>) -> Wanted {
         sessions: Vec::new(),
         moment: Moment::from_zoned(&jiff::Zoned::now()),
     }
+}
+
+/// A tmpfs of its own on the guest's mount table, until it is dropped.
+struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    fn mount(name: &str) -> Tmpfs {
+        let point = folder(name);
+        mount_tmpfs(&point);
+        Tmpfs(point)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let point = c(self.0.as_os_str().as_encoded_bytes());
+        // SAFETY: the path ends with NUL.
+        unsafe { libc::umount2(point.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+fn mount_tmpfs(point: &Path) {
+    let (kind, point) = (c"tmpfs".as_ptr(), c(point.as_os_str().as_encoded_bytes()));
+    assert_eq!(call!(libc::mount(kind, point.as_ptr(), kind, 0, std::ptr::null())), 0);
+}
+
+#[test]
+fn a_mount_between_two_waits_is_noticed() {
+    let daemon = Daemon::load();
+    let changed = || {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| daemon.kernel.wait_for_mounts(&stop));
+            thread::sleep(Duration::from_secs(2));
+            stop.store(true, Ordering::Relaxed);
+            waiting.join().expect("it does not panic")
+        })
+    };
+    changed();
+    let mounted = Tmpfs::mount("watched");
+    assert!(changed(), "it was mounted while nobody waited");
+    assert!(!changed(), "nothing else happened");
+    drop(mounted);
+    assert!(changed(), "it was unmounted while nobody waited");
+    daemon.release();
 }
 
 #[test]

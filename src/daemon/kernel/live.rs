@@ -36,6 +36,8 @@ pub struct Live {
     signatures: Signatures,
     mounts: RwLock<Mounts>,
     mounts_read: Mutex<Instant>,
+    /// One for as long as the daemon lives: a change between two waits is told by the second.
+    watch: MountWatch,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
     /// Held by whoever tags processes or changes the image.
@@ -65,8 +67,11 @@ impl Live {
             ..LoadOptions::default()
         })
         .map_err(said)?;
+        // Opened before the table is read, so that no change falls between the two.
+        let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
             programs,
+            watch,
             signatures,
             mounts: RwLock::new(Mounts::read().map_err(said)?),
             mounts_read: Mutex::new(Instant::now()),
@@ -457,15 +462,8 @@ impl Kernel for Live {
     }
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
-        let watch = match MountWatch::new() {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::error!(%error, "changes of the mount table are not noticed");
-                return false;
-            }
-        };
         while !stop.load(Ordering::Relaxed) {
-            match watch.wait_for_change(WAIT) {
+            match self.watch.wait_for_change(WAIT) {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => {
