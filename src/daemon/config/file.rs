@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) scope: Option<PathBuf>,
     pub(super) signatures: Option<Vec<PathBuf>>,
+    pub(super) canary_interval_ms: Option<u64>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_filter: Option<String>,
     pub(super) spool: Option<Spool>,
