@@ -24,6 +24,7 @@ pub mod engine;
 pub mod export;
 pub mod fold;
 pub mod judge;
+pub mod mark;
 pub mod outbox;
 pub mod spool;
 

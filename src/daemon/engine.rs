@@ -1,11 +1,10 @@
 //! Records of the kernel → events in the outbox.
 //!
-//! Runs on the thread that reads the ring buffer: a record leaves the buffer when its event is in
-//! the spool, so a killed daemon loses none.
+//! Runs on the thread that reads the ring buffer, which gives records back to the kernel when
+//! their events are in the spool.
 
 mod operations;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +14,7 @@ use crate::model::event::{AgentRef, Body, Event, Process, path_text};
 use super::discover::Found;
 use super::judge::Generations;
 use super::kernel::{Enforcement, Kernel, Record, Session, Subject};
+use super::mark::Mark;
 use super::outbox::Outbox;
 use super::processes::Processes;
 use super::roster::Roster;
@@ -44,9 +44,8 @@ pub struct Engine {
     processes: Processes,
     operations: Operations,
     clock: Clock,
-    /// Records of these times and processes were spooled before a restart.
-    spooled: HashSet<(u64, u32)>,
-    events_lost: u64,
+    /// Of the batch that is being made.
+    mark: Mark,
     /// When live sessions were last asked for.
     looked_ns: u64,
 }
@@ -63,10 +62,8 @@ pub struct Parts {
     pub facts: HostFacts,
     pub processes: Processes,
     pub repeat_window_ns: u64,
-    /// Time and process of the last events in the spool.
-    pub spooled: HashSet<(u64, u32)>,
-    /// What the kernel had lost when it was last reported.
-    pub events_lost: u64,
+    /// Of the last batch in the spool.
+    pub mark: Mark,
 }
 
 impl Engine {
@@ -82,8 +79,7 @@ impl Engine {
             processes: parts.processes,
             operations: Operations::new(parts.repeat_window_ns),
             clock,
-            spooled: parts.spooled,
-            events_lost: parts.events_lost,
+            mark: parts.mark,
             looked_ns: 0,
         }
     }
@@ -96,8 +92,7 @@ impl Engine {
             | Record::Execed(subject, _)
             | Record::Exited(subject) => subject,
         };
-        let again = self.spooled.contains(&(subject.boot_ns, subject.pid));
-        if again || subject.pid == self.facts.own_pid {
+        if subject.pid == self.facts.own_pid {
             return;
         }
         match record {
@@ -115,24 +110,64 @@ impl Engine {
                 self.root_exited(&subject);
             }
         }
-        self.end_windows(false);
+        self.end_windows();
     }
 
     /// What has to happen though no record comes: ends windows, reports losses, finds sessions
-    /// that have ended. To be called a few times a second.
-    pub fn tick(&mut self) {
+    /// that have ended. To be called a few times a second; `is_drained` tells that no record
+    /// waits, which may be of a session that has ended since.
+    pub fn tick(&mut self, is_drained: bool) {
         self.clock = Clock::now(self.kernel.as_ref());
-        self.end_windows(false);
-        self.report_losses();
-        self.end_sessions();
-        self.outbox.sync();
+        self.end_windows();
+        // They keep: what has no room now is found again.
+        if !self.outbox.is_full() {
+            self.report_losses();
+            if is_drained {
+                self.end_sessions();
+            }
+        }
     }
 
-    /// Reports everything that was only counted so far.
+    /// Ends the batch: what was only counted goes into it, and `taken`, the ring buffer's
+    /// identity and position, into its mark. Gives the mark.
+    pub fn end_batch(&mut self, taken: Option<(u64, u64)>) -> Vec<u8> {
+        self.end_windows();
+        for (event, count) in self.operations.take_repeats() {
+            self.put_counted(event, count);
+        }
+        self.mark.ring = taken.or(self.mark.ring);
+        self.mark.encode()
+    }
+
+    /// The batch is on disk.
+    pub fn batch_committed(&mut self) {
+        for number in self.mark.ended.drain(..) {
+            if let Err(error) = self.kernel.remove_session(number) {
+                tracing::warn!(%error, session = number, "cannot remove an ended session");
+            }
+        }
+    }
+
+    /// Identity of a ring buffer, and the position up to which its events are in the spool.
+    pub fn spooled_position(&self) -> Option<(u64, u64)> {
+        self.mark.ring
+    }
+
+    /// Spools what has come since the last batch. To be called when no record is taken any more.
     pub fn flush(&mut self) {
-        self.end_windows(true);
-        self.report_losses();
-        self.outbox.sync();
+        let mark = self.end_batch(None);
+        if self.outbox.is_empty() {
+            return;
+        }
+        match self.outbox.commit(&mark) {
+            Ok(()) => self.batch_committed(),
+            Err(error) => {
+                tracing::error!(
+                    error = crate::exit::chain(&error),
+                    "cannot spool the last events"
+                );
+            }
+        }
     }
 
     /// An event about the host itself, now.
@@ -258,9 +293,8 @@ impl Engine {
             return;
         };
         for (number, agent) in self.roster.ended(&live) {
-            if let Err(error) = self.kernel.remove_session(number) {
-                tracing::warn!(%error, session = number, "cannot remove an ended session");
-            }
+            // The kernel forgets it when its end is on disk.
+            self.mark.ended.push(number);
             let process = Process {
                 pid: agent.root_pid,
                 start_boot_ns: agent.root_start_boot_ns,
@@ -280,15 +314,18 @@ impl Engine {
         }
     }
 
-    fn end_windows(&mut self, all: bool) {
+    fn end_windows(&mut self) {
         let now_ns = self.kernel.boot_ns();
-        for (event, count) in self.operations.end(now_ns, all) {
-            let mut event = event;
-            if let Body::Operation(operation) = &mut event.body {
-                operation.count = count;
-            }
-            self.outbox.put(&event);
+        for (event, count) in self.operations.end(now_ns) {
+            self.put_counted(event, count);
         }
+    }
+
+    fn put_counted(&self, mut event: Event, count: u64) {
+        if let Body::Operation(operation) = &mut event.body {
+            operation.count = count;
+        }
+        self.outbox.put(&event);
     }
 
     /// What the kernel's buffer had no room for.
@@ -300,21 +337,13 @@ impl Engine {
             .copied()
             .unwrap_or(0);
         // A smaller number: the programs were loaded anew.
-        let count = if lost < self.events_lost {
-            lost
-        } else {
-            lost - self.events_lost
-        };
-        self.events_lost = lost;
+        let reported = self.mark.events_lost;
+        let count = lost.checked_sub(reported).unwrap_or(lost);
+        self.mark.events_lost = lost;
         if count > 0 {
             let cause = "the kernel's buffer was full".to_owned();
             self.host_event(Body::Lost { cause, count });
         }
-    }
-
-    /// How many records the kernel had lost when that was last reported.
-    pub fn events_lost(&self) -> u64 {
-        self.events_lost
     }
 
     fn put(&self, boot_ns: u64, process: Process, agent: Option<AgentRef>, body: Body) {

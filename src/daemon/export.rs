@@ -36,7 +36,7 @@ pub async fn run(
 ) {
     let mut backoff = Backoff::default();
     loop {
-        if spool.status().acknowledged >= spool.status().synced && synced.changed().await.is_err() {
+        if spool.status().acknowledged >= spool.status().last && synced.changed().await.is_err() {
             return;
         }
         let before = spool.status().acknowledged;

@@ -1,7 +1,7 @@
 //! Identical operations of one process become one event with a count.
 //!
 //! The first is reported at once. Those that follow within the window are only counted, and
-//! reported together when it ends.
+//! reported together when it ends or when a batch is closed.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -91,9 +91,15 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
         counted
     }
 
-    /// Closes every window.
-    pub fn end_all(&mut self) -> Vec<(T, u64)> {
-        self.end(u64::MAX)
+    /// What was counted so far in windows that stay open, in no order.
+    pub fn take_repeats(&mut self) -> Vec<(T, u64)> {
+        let windows = self.open.values_mut();
+        windows
+            .filter_map(|window| {
+                let last = window.last.take()?;
+                Some((last, std::mem::take(&mut window.repeats)))
+            })
+            .collect()
     }
 }
 
@@ -113,7 +119,20 @@ mod tests {
         assert!(fold.end(99).is_empty());
         assert!(!fold.is_open(&"a", 100));
         assert_eq!(fold.end(100), [(5, 5)]);
-        assert!(fold.end_all().is_empty());
+        assert!(fold.end(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_is_not_counted_again() {
+        let mut fold = Fold::new(100);
+        fold.begin("a", 0);
+        fold.repeat(&"a", 1);
+        fold.repeat(&"a", 2);
+        assert_eq!(fold.take_repeats(), [(2, 2)]);
+        assert!(fold.take_repeats().is_empty());
+        assert!(fold.is_open(&"a", 50), "the next one is counted too");
+        fold.repeat(&"a", 3);
+        assert_eq!(fold.end(100), [(3, 1)]);
     }
 
     #[test]
@@ -143,7 +162,11 @@ mod tests {
             counted += fold.end(1).iter().map(|(_, count)| count).sum::<u64>();
             assert!(fold.open.len() <= WINDOWS_MAX && fold.order.len() <= WINDOWS_MAX);
         }
-        counted += fold.end_all().iter().map(|(_, count)| count).sum::<u64>();
+        counted += fold
+            .end(u64::MAX)
+            .iter()
+            .map(|(_, count)| count)
+            .sum::<u64>();
         assert_eq!(counted, 3 * WINDOWS_MAX as u64);
     }
 }

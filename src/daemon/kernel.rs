@@ -8,6 +8,7 @@ pub mod live;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::model::action::Action;
 use crate::model::resource::Resource;
@@ -161,11 +162,36 @@ pub trait Kernel: Send + Sync {
     /// Gives a running process and everything below it the identity they would have had.
     fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError>;
 
-    /// Hands records to `sink`, oldest first, until `stop` is set. A record leaves the kernel's
-    /// buffer after `sink` has returned.
-    fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError>;
+    /// The buffer that records come through; `None`: this kernel makes none. Only one may be
+    /// open.
+    fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError>;
 
     /// Waits until the mount table changes or has changed since the last call (true), or `stop` is
     /// set (false).
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool;
+}
+
+/// The kernel's records, oldest first. They stay in its buffer until they are given back, for
+/// this daemon or the next; when it is full, records are lost and counted. Positions are bytes
+/// since the buffer was made, and never go back.
+pub trait Ring {
+    /// Names this buffer among all of this boot.
+    fn identity(&self) -> u64;
+
+    /// Most bytes that fit.
+    fn size(&self) -> u64;
+
+    /// After the last record that was taken, or given back.
+    fn position(&self) -> u64;
+
+    /// Takes the next record; `None`: there is none yet. An error is a record that cannot be
+    /// read; the one after it can be taken.
+    fn next(&mut self) -> Option<Result<Record, KernelError>>;
+
+    /// Waits until there is a record to take, at most `timeout`.
+    fn wait(&mut self, timeout: Duration) -> Result<(), KernelError>;
+
+    /// Gives back everything before `position`. One behind what was given back, or ahead of all
+    /// records, changes nothing.
+    fn commit(&mut self, position: u64);
 }

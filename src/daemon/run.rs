@@ -4,10 +4,11 @@
 //! The server is spoken with only after that. Ending leaves enforcement on.
 
 mod machine;
+mod records;
 mod threads;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -17,11 +18,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::exit::{Exit, Failure, chain};
-use crate::model::event::Body;
 use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
-use crate::wire::convert::decode_event;
 
 use super::config::Config;
 use super::discover::discover;
@@ -33,24 +32,23 @@ use super::identity::Identity;
 use super::judge::{Generation, Generations};
 use super::kernel::{Kernel, RunningAgent};
 use super::link::Link;
+use super::mark::Mark;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::policies::{self, LastGood, Set};
 use super::processes::Processes;
 use super::procfs::Procfs;
 use super::roster::Roster;
-use super::spool::{Item, Limits, Spool};
+use super::spool::{Limits, Spool};
 use super::state::StateDir;
 use super::sync::{Canary, Change, Enforcer, Status};
 use super::watch as policy_watch;
 
 pub use machine::MachineFacts;
-pub use threads::LossMark;
+use records::{Ending, Records};
 
 /// How long the last events may take to reach the server when the daemon ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Events at the end of the spool that are compared with the first records after a restart.
-const SPOOLED_COMPARED: u64 = 512;
 
 /// What a daemon is started with.
 pub struct Setup {
@@ -64,7 +62,7 @@ pub struct Setup {
 
 /// A daemon at work.
 pub struct Running {
-    stop: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     changes: Sender<Change>,
     threads: Vec<JoinHandle<()>>,
     tasks: JoinSet<()>,
@@ -92,7 +90,7 @@ impl Running {
     /// Ends everything but enforcement. What was counted is reported, and the spool is given a
     /// moment to drain.
     pub async fn stop(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ending.stop.store(true, Ordering::Release);
         // A full channel cannot be: it has no bound, and its receiver handles or ends.
         let _ = self.changes.send(Change::Stop);
         let threads = std::mem::take(&mut self.threads);
@@ -111,7 +109,7 @@ impl Running {
             .flush();
         if self.has_server {
             let drained = async {
-                while self.spool.status().acknowledged < self.spool.status().synced {
+                while self.spool.status().acknowledged < self.spool.status().last {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             };
@@ -124,7 +122,8 @@ impl Running {
 
     /// Ends at once, as a kill would: nothing is reported, flushed or drained.
     pub async fn abandon(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ending.kill.store(true, Ordering::Release);
+        self.ending.stop.store(true, Ordering::Release);
         let _ = self.changes.send(Change::Stop);
         self.tasks.shutdown().await;
         let threads = std::mem::take(&mut self.threads);
@@ -161,7 +160,8 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         Arc::new(Generations::default()),
     );
     let (changes, changes_receiver) = channel();
-    let loss_mark = LossMark::load(&state, &machine.boot_id);
+    let mark = Mark::decode(spool.mark().as_deref(), &machine.boot_id);
+    remove_ended(kernel.as_ref(), &mark);
     let engine = Engine::new(Parts {
         kernel: Arc::clone(&kernel),
         outbox: Arc::clone(&outbox),
@@ -175,8 +175,7 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         },
         processes: Processes::new(procfs.clone(), &machine.passwd),
         repeat_window_ns: u64::try_from(config.repeat_window.as_nanos()).unwrap_or(u64::MAX),
-        spooled: last_spooled(&spool),
-        events_lost: loss_mark.events_lost,
+        mark,
     });
     let engine = Arc::new(Mutex::new(engine));
     let (status_sender, status) = watch::channel(Status::default());
@@ -196,16 +195,19 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
     first_policies(&mut enforcer, &config)?;
     find_running_agents(&engine, &kernel, &procfs, &signatures, &config);
 
-    let stop = Arc::new(AtomicBool::new(false));
+    let ending = Arc::new(Ending::default());
     let metrics = Arc::new(Metrics::default());
     let threads = threads::start(threads::Work {
         kernel: Arc::clone(&kernel),
-        engine: Arc::clone(&engine),
-        metrics: Arc::clone(&metrics),
-        stop: Arc::clone(&stop),
+        records: Records {
+            kernel: Arc::clone(&kernel),
+            engine: Arc::clone(&engine),
+            outbox: Arc::clone(&outbox),
+            metrics: Arc::clone(&metrics),
+            ending: Arc::clone(&ending),
+        },
+        ending: Arc::clone(&ending),
         changes: changes.clone(),
-        state: Arc::clone(&state),
-        loss_mark,
         enforcer,
         received: changes_receiver,
     });
@@ -236,7 +238,7 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         tasks.spawn(enroll::keep_renewed(server, state, renewed));
     }
     Ok(Running {
-        stop,
+        ending,
         changes,
         threads,
         tasks,
@@ -314,26 +316,13 @@ fn find_running_agents(
     engine.adopt_sessions(&found);
 }
 
-/// Time and process of the newest events in the spool: their records may still be in the
-/// kernel's buffer when the daemon before was killed between the two.
-fn last_spooled(spool: &Spool) -> HashSet<(u64, u32)> {
-    let last = spool.status().last;
-    let items = spool.read(
-        last.saturating_sub(SPOOLED_COMPARED),
-        usize::MAX,
-        usize::MAX,
-    );
-    let events = items
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|item| match item {
-            Item::Record(stored) => decode_event(&stored.event).ok(),
-            Item::Gap(_) => None,
-        });
-    events
-        .filter(|event| matches!(event.body, Body::Operation(_) | Body::AgentStarted { .. }))
-        .map(|event| (event.boot_ns, event.process.pid))
-        .collect()
+/// Sessions whose end was reported by a daemon that was killed before the kernel forgot them.
+fn remove_ended(kernel: &dyn Kernel, mark: &Mark) {
+    for number in &mark.ended {
+        if let Err(error) = kernel.remove_session(*number) {
+            tracing::warn!(%error, session = number, "cannot remove an ended session");
+        }
+    }
 }
 
 fn host_facts(config: &Config) -> Principal {

@@ -1,9 +1,10 @@
 //! The queue on disk between this host and the server. It knows bytes, not events.
 //!
-//! Records are numbered from 1 and chained by hash. An append is in the kernel's page cache when
-//! it returns, so it outlives the daemon; after [`Spool::sync`] it outlives the machine. Only
-//! what is synced is read, so a number that has left the host is never given to another record.
-//! Over the byte cap the oldest files go; the reader then meets a [`Gap`].
+//! Records are numbered from 1 and chained by hash. They come in batches, each closed by a *mark*:
+//! bytes that tell its writer where to go on, which mean nothing here. A batch is on disk whole or
+//! not at all, through a kill or a loss of power at any moment, and only then is it read, so a
+//! number that has left the host is never given to another record. Over the byte cap the oldest
+//! files go; the reader then meets a [`Gap`].
 
 pub mod chain;
 pub mod crc;
@@ -20,14 +21,14 @@ use std::sync::{Mutex, MutexGuard};
 
 use chain::Chain;
 use cursor::{Cursor, Position};
-use segment::{EVENT_BYTES_MAX, HEADER_BYTES, Header, Record};
+use segment::{EVENT_BYTES_MAX, Header, MARK_BYTES_MAX, Mark, Record};
 
 /// Bounds of a spool.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most bytes all files may take together.
+    /// Most bytes all files may take together. One batch, which is never divided, may pass it.
     pub bytes_max: u64,
-    /// A file is closed when it would grow past this.
+    /// A file is closed when it would grow past this, unless one batch alone does.
     pub segment_bytes_max: u64,
 }
 
@@ -79,10 +80,8 @@ pub enum GapCause {
 /// Numbers about a spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Last record appended; 0: none yet.
+    /// Last record, which is on disk; 0: none yet.
     pub last: u64,
-    /// Last record known to be on disk.
-    pub synced: u64,
     pub acknowledged: u64,
     pub bytes: u64,
     /// Records evicted since the spool was made.
@@ -100,6 +99,13 @@ pub enum SpoolError {
     },
     #[error("an event of {0} bytes does not fit the spool, the most is {EVENT_BYTES_MAX}")]
     EventTooLong(usize),
+    #[error("a mark of {0} bytes does not fit the spool, the most is {MARK_BYTES_MAX}")]
+    MarkTooLong(usize),
+    #[error(
+        "{path} has format {version}, which this version of tyr does not read; start the one that \
+         wrote it, or move the folder away", path = path.display()
+    )]
+    Version { path: PathBuf, version: u32 },
 }
 
 /// The queue. All methods may be called from any thread.
@@ -116,8 +122,10 @@ struct Inner {
     next: u64,
     /// Chain before `next`.
     chain: Chain,
-    synced: u64,
-    unsynced_bytes: u64,
+    /// Of the last batch.
+    mark: Option<Vec<u8>>,
+    /// The file being written may hold bytes of a batch that failed.
+    has_refuse: bool,
     cursor: Cursor,
     position: Position,
     place: Option<reader::Place>,
@@ -132,65 +140,72 @@ struct Segment {
 }
 
 impl Spool {
-    /// Opens the spool in `dir`, which is made when it is missing. A tail that was cut is taken
-    /// off; damage further in becomes a [`Gap`] when it is read.
+    /// Opens the spool in `dir`, which is made when it is missing. What follows the last mark is
+    /// taken off; damage further in becomes a [`Gap`] when it is read.
     ///
     /// # Errors
     ///
-    /// The folder or a file in it cannot be read or written.
+    /// The folder or a file in it cannot be read or written, or a later version wrote it.
     pub fn open(dir: &Path, limits: Limits) -> Result<Spool, SpoolError> {
         Ok(Spool {
             inner: Mutex::new(files::open(dir, limits)?),
         })
     }
 
-    /// Appends one record and gives its number.
+    /// Appends a batch, closes it with `mark`, and puts it on disk. Gives the number of the last
+    /// record.
     ///
     /// # Errors
     ///
-    /// The event is too long, or the disk refuses it even after the oldest file went. The spool
-    /// is then as it was before.
-    pub fn append(&self, event: &[u8]) -> Result<u64, SpoolError> {
-        if event.len() > EVENT_BYTES_MAX {
-            return Err(SpoolError::EventTooLong(event.len()));
+    /// Something is too long, or the disk refuses the batch, on a full one even after the oldest
+    /// files went. The spool is then as it was before, and the same batch may be tried again.
+    pub fn commit<E: AsRef<[u8]>>(&self, events: &[E], mark: &[u8]) -> Result<u64, SpoolError> {
+        if mark.len() > MARK_BYTES_MAX {
+            return Err(SpoolError::MarkTooLong(mark.len()));
         }
         let mut inner = self.lock();
-        let sequence = inner.next;
-        let record = Record {
-            sequence,
-            before: inner.chain,
-            event,
-        };
-        let bytes = record.encode();
-        inner.make_room(bytes.len() as u64)?;
-        if let Err(first) = inner.write(&bytes) {
-            // A full disk: the oldest records make room for the newest, as at the cap.
-            if !inner.evict(1)? {
-                return Err(first);
+        let (mut next, mut chain) = (inner.next, inner.chain);
+        let mut bytes = Vec::new();
+        for event in events {
+            let event = event.as_ref();
+            if event.len() > EVENT_BYTES_MAX {
+                return Err(SpoolError::EventTooLong(event.len()));
             }
-            inner.write(&bytes)?;
+            let record = Record {
+                sequence: next,
+                before: chain,
+                event,
+            };
+            record.encode_to(&mut bytes);
+            chain = record.after();
+            next += 1;
         }
-        inner.chain = record.after();
-        inner.next += 1;
-        inner.unsynced_bytes += bytes.len() as u64;
-        Ok(sequence)
+        let last = next - 1;
+        let closing = Mark {
+            last,
+            chain,
+            bytes: mark,
+        };
+        closing.encode_to(&mut bytes);
+        inner.make_room(bytes.len() as u64)?;
+        loop {
+            match inner.write(&bytes) {
+                Ok(()) => break,
+                // The oldest records make room for the newest, as at the cap.
+                Err(error) if error.is_full_disk() && inner.evict(1)? => {}
+                Err(error) => return Err(error),
+            }
+        }
+        (inner.next, inner.chain, inner.mark) = (next, chain, Some(mark.to_vec()));
+        Ok(last)
     }
 
-    /// Puts everything appended so far on disk.
-    ///
-    /// # Errors
-    ///
-    /// The disk fails; what was appended may then be lost with the machine's power.
-    pub fn sync(&self) -> Result<(), SpoolError> {
-        self.lock().sync()
+    /// What closed the last batch; `None`: there was none.
+    pub fn mark(&self) -> Option<Vec<u8>> {
+        self.lock().mark.clone()
     }
 
-    /// Bytes that a loss of power would take.
-    pub fn unsynced_bytes(&self) -> u64 {
-        self.lock().unsynced_bytes
-    }
-
-    /// Synced records after number `after`, in order, at most `records_max` and, past the first,
+    /// Records after number `after`, in order, at most `records_max` and, past the first,
     /// `bytes_max` bytes of events.
     ///
     /// # Errors
@@ -244,8 +259,7 @@ impl Spool {
     pub fn status(&self) -> Status {
         let inner = self.lock();
         Status {
-            last: inner.next - 1,
-            synced: inner.synced,
+            last: inner.last(),
             acknowledged: inner.position.acknowledged,
             bytes: inner.bytes(),
             evicted: inner.position.evicted,
@@ -260,27 +274,42 @@ impl Spool {
     }
 }
 
+impl SpoolError {
+    fn is_full_disk(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, SpoolError::Io { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+}
+
 impl Inner {
+    fn last(&self) -> u64 {
+        self.next - 1
+    }
+
     fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Starts a new file when the record would not fit, and keeps the byte cap.
-    fn make_room(&mut self, record_bytes: u64) -> Result<(), SpoolError> {
+    /// Starts a new file when the batch would not fit, and keeps the byte cap.
+    fn make_room(&mut self, batch_bytes: u64) -> Result<(), SpoolError> {
         let writing = self.files.last().map_or(0, |file| file.bytes);
-        let is_empty = writing <= HEADER_BYTES as u64;
-        let is_full = !is_empty && writing + record_bytes > self.limits.segment_bytes_max;
-        if is_full && let Err(error) = self.rotate() {
-            if !self.evict(1)? {
-                return Err(error);
+        let header = self.files.last().map_or(0, |file| file.header.first);
+        let is_empty = header == self.next;
+        if !is_empty && writing + batch_bytes > self.limits.segment_bytes_max {
+            loop {
+                match self.rotate() {
+                    Ok(()) => break,
+                    Err(error) if error.is_full_disk() && self.evict(1)? => {}
+                    Err(error) => return Err(error),
+                }
             }
-            self.rotate()?;
         }
         let closed: Vec<u64> = self.files[..self.files.len() - 1]
             .iter()
             .map(|file| file.bytes)
             .collect();
-        let writing = self.files.last().map_or(0, |file| file.bytes) + record_bytes;
+        let writing = self.files.last().map_or(0, |file| file.bytes) + batch_bytes;
         let count = retention::files_to_evict(&closed, writing, self.limits.bytes_max);
         self.evict(count)?;
         Ok(())
@@ -315,45 +344,38 @@ impl Inner {
         Ok(())
     }
 
-    /// Appends bytes to the file being written, or leaves it as it was.
+    /// Puts a batch on disk at the end of the file being written, or leaves it as it was.
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         let file = self
             .files
             .last_mut()
             .expect("a spool always has a file it writes");
-        if let Err(error) = self.writing.write_all(bytes) {
-            let whole = file.bytes;
-            let path = file.path.clone();
+        if self.has_refuse {
             self.writing
-                .set_len(whole)
-                .map_err(io_error("cut back", &path))?;
-            return Err(io_error("write", &path)(error));
+                .set_len(file.bytes)
+                .map_err(io_error("cut back", &file.path))?;
+            self.has_refuse = false;
+        }
+        let written = self.writing.write_all(bytes);
+        // After a failed sync nobody knows what is on disk: the batch is written anew.
+        if let Err(error) = written.and_then(|()| self.writing.sync_data()) {
+            self.has_refuse = self.writing.set_len(file.bytes).is_err();
+            return Err(io_error("write", &file.path)(error));
         }
         file.bytes += bytes.len() as u64;
         Ok(())
     }
 
-    /// Closes the file being written and starts the next.
+    /// Closes the file being written and starts the next, which begins with the mark in force.
     fn rotate(&mut self) -> Result<(), SpoolError> {
-        self.sync()?;
-        let (segment, file) = files::create(&self.dir, self.next, self.chain)?;
+        if self.has_refuse {
+            // A batch that failed must not come back from the file that is left behind.
+            self.write(&[])?;
+        }
+        let mark = self.mark.as_deref();
+        let (segment, file) = files::create(&self.dir, self.next, self.chain, mark)?;
         self.files.push(segment);
         self.writing = file;
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), SpoolError> {
-        if self.synced + 1 == self.next {
-            return Ok(());
-        }
-        let path = &self
-            .files
-            .last()
-            .expect("a spool always has a file it writes")
-            .path;
-        self.writing.sync_data().map_err(io_error("sync", path))?;
-        self.synced = self.next - 1;
-        self.unsynced_bytes = 0;
         Ok(())
     }
 

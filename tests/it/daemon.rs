@@ -2,5 +2,6 @@
 
 mod alone;
 mod end_to_end;
+mod exact;
 mod fleet;
 mod scripted;

@@ -6,4 +6,5 @@ mod image;
 mod property;
 #[path = "../../src/policy/compile/tests/random.rs"]
 mod random;
+mod ring;
 mod suite;

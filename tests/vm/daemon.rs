@@ -124,8 +124,15 @@ fn the_daemon_proves_what_it_claims() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            let read = kernel.records(&stop, &mut |record| seen.lock().unwrap().push(record));
-            read.expect("records");
+            let mut ring = kernel.ring().expect("ring").expect("it is attached");
+            while !stop.load(Ordering::Relaxed) {
+                ring.wait(Duration::from_millis(100)).expect("wait");
+                while let Some(record) = ring.next() {
+                    seen.lock().unwrap().push(record.expect("record"));
+                }
+                let position = ring.position();
+                ring.commit(position);
+            }
         });
         daemon.put_in_force(&deny("exec", "/nowhere"));
         kernel.prove().expect("open, exec and connect are denied");

@@ -49,15 +49,19 @@ impl Operations {
         }
     }
 
-    /// Events of windows that have ended, with how often each was repeated in its window.
-    pub(super) fn end(&mut self, now_ns: u64, all: bool) -> Vec<(Event, u64)> {
-        let counted = if all {
-            self.fold.end_all()
-        } else {
-            self.fold.end(now_ns)
-        };
+    /// Events of windows that have ended, with how often each was repeated since it was last
+    /// reported.
+    pub(super) fn end(&mut self, now_ns: u64) -> Vec<(Event, u64)> {
+        let counted = self.fold.end(now_ns);
         self.reported
             .retain(|key, _| self.fold.is_open(key, now_ns));
+        counted
+    }
+
+    /// The same of all windows, which stay open.
+    pub(super) fn take_repeats(&mut self) -> Vec<(Event, u64)> {
+        let mut counted = self.fold.take_repeats();
+        counted.sort_by_key(|(event, _)| event.boot_ns);
         counted
     }
 }

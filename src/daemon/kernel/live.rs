@@ -10,6 +10,7 @@ use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts};
 use crate::kernel::object::EnforcementMode;
 use crate::kernel::record;
+use crate::kernel::ringbuf::RingReader;
 use crate::kernel::selftest;
 use crate::kernel::sessions;
 use crate::kernel::tagging::{self, boot_clock_ns};
@@ -21,8 +22,8 @@ use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
 
 use super::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, RunningAgent, Session,
-    Subject, Wanted,
+    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
+    Session, Subject, Wanted,
 };
 
 /// How long a wait may keep the daemon from ending.
@@ -465,19 +466,12 @@ impl Kernel for Live {
         self.programs.tag_process(running).map(drop).map_err(said)
     }
 
-    fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError> {
+    fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
         if self.is_observing() {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(WAIT);
-            }
-            return Ok(());
+            return Ok(None);
         }
-        self.programs
-            .records(stop, |read| match read {
-                Ok(record) => self.record(record).into_iter().for_each(&mut *sink),
-                Err(error) => tracing::error!(%error, "a record of the kernel cannot be read"),
-            })
-            .map_err(said)
+        let reader = RingReader::open(&self.programs).map_err(said)?;
+        Ok(Some(Box::new(LiveRing { live: self, reader })))
     }
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
@@ -492,6 +486,45 @@ impl Kernel for Live {
             }
         }
         false
+    }
+}
+
+struct LiveRing<'a> {
+    live: &'a Live,
+    reader: RingReader,
+}
+
+impl Ring for LiveRing<'_> {
+    fn identity(&self) -> u64 {
+        u64::from(self.reader.identity())
+    }
+
+    fn size(&self) -> u64 {
+        self.reader.size()
+    }
+
+    fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    fn next(&mut self) -> Option<Result<Record, KernelError>> {
+        loop {
+            let (_, read) = self.reader.next()?;
+            match read.map(|record| self.live.record(record)) {
+                // Nobody's business; its place in the ring counts all the same.
+                Ok(None) => {}
+                Ok(Some(record)) => return Some(Ok(record)),
+                Err(error) => return Some(Err(said(error))),
+            }
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {
+        self.reader.wait(timeout).map(drop).map_err(said)
+    }
+
+    fn commit(&mut self, position: u64) {
+        self.reader.commit(position);
     }
 }
 

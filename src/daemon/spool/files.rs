@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
 use super::cursor::Cursor;
-use super::segment::{HEADER_BYTES, Header, Walk};
+use super::segment::{Entry, HEADER_BYTES, Header, Mark, VERSION, VERSION_UNMARKED, Walk};
 use super::{Inner, Limits, Segment, SpoolError, io_error};
 
 pub(super) const CURSOR: &str = "cursor";
@@ -32,31 +32,44 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
         }
         next = next.max(first);
     }
-    let tail = match files.last_mut() {
-        Some(segment) => Some(mend_tail(segment)?),
-        None => None,
-    };
+    // Every file begins with the mark in force, but for one whose making was cut short.
+    let mut mark = None;
+    let mut tail = None;
+    for index in (0..files.len()).rev() {
+        let is_newest = index + 1 == files.len();
+        let found = read_tail(&files[index], position.sent)?;
+        if is_newest {
+            cut(&mut files[index], found.end)?;
+            tail = Some((found.last, found.chain));
+        }
+        mark = found.mark;
+        if mark.is_some() {
+            break;
+        }
+    }
     let (last, chain) = tail.unwrap_or_default();
     let joins = last + 1 >= next;
     if joins {
         next = last + 1;
     }
-    if files.is_empty() || !joins {
-        // What was sent is gone from disk: go on after it, so that no number is used twice.
-        let chain = if position.sent + 1 == next {
-            position.sent_chain
-        } else {
-            chain
-        };
-        let (segment, _) = create(dir, next, chain)?;
+    let chain = if !joins && position.sent + 1 == next {
+        position.sent_chain
+    } else {
+        chain
+    };
+    let is_current = files
+        .last()
+        .is_some_and(|file| file.header.version == VERSION);
+    if !joins || !is_current {
+        // What was sent is gone from disk: go on after it, so that no number is used twice. Or
+        // an earlier version wrote the file: it is read, and no more written.
+        if files.last().is_some_and(|file| file.header.first == next) {
+            remove(files.pop())?;
+        }
+        let (segment, _) = create(dir, next, chain, mark.as_deref())?;
         files.push(segment);
     }
     let segment = files.last().expect("one was just made when there was none");
-    let chain = if joins && last > 0 {
-        chain
-    } else {
-        segment.header.before
-    };
     let writing = OpenOptions::new()
         .append(true)
         .open(&segment.path)
@@ -71,8 +84,8 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
         writing,
         next,
         chain,
-        synced: next - 1,
-        unsynced_bytes: 0,
+        mark,
+        has_refuse: false,
         cursor,
         position,
         place: None,
@@ -80,9 +93,27 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
 }
 
 /// Makes the file whose first record is `first`.
-pub(super) fn create(dir: &Path, first: u64, before: Chain) -> Result<(Segment, File), SpoolError> {
+pub(super) fn create(
+    dir: &Path,
+    first: u64,
+    before: Chain,
+    mark: Option<&[u8]>,
+) -> Result<(Segment, File), SpoolError> {
     let path = dir.join(format!("{first:020}{SUFFIX}"));
-    let header = Header { first, before };
+    let header = Header {
+        version: VERSION,
+        first,
+        before,
+    };
+    let mut start = header.encode().to_vec();
+    if let Some(bytes) = mark {
+        let mark = Mark {
+            last: first - 1,
+            chain: before,
+            bytes,
+        };
+        mark.encode_to(&mut start);
+    }
     let mut file = OpenOptions::new()
         .append(true)
         .create(true)
@@ -90,15 +121,14 @@ pub(super) fn create(dir: &Path, first: u64, before: Chain) -> Result<(Segment, 
         .open(&path)
         .map_err(io_error("make", &path))?;
     file.set_len(0).map_err(io_error("empty", &path))?;
-    file.write_all(&header.encode())
-        .map_err(io_error("write", &path))?;
+    file.write_all(&start).map_err(io_error("write", &path))?;
     file.sync_data().map_err(io_error("sync", &path))?;
     sync_dir(dir)?;
     Ok((
         Segment {
             path,
             header,
-            bytes: HEADER_BYTES as u64,
+            bytes: start.len() as u64,
         },
         file,
     ))
@@ -125,8 +155,8 @@ fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, SpoolError> {
     Ok(files)
 }
 
-/// The file's header. A damaged one is taken from the first record, which carries the same
-/// chain; without one there is nothing to go on.
+/// The file's header. A damaged one is taken from the first entry, which carries the same chain;
+/// without one there is nothing to go on.
 fn read_header(path: &Path, first: u64) -> Result<Option<Segment>, SpoolError> {
     let size = fs::metadata(path).map_err(io_error("read", path))?.len();
     let mut start = Vec::new();
@@ -134,14 +164,27 @@ fn read_header(path: &Path, first: u64) -> Result<Option<Segment>, SpoolError> {
         .and_then(|file| file.take(HEADER_BYTES as u64).read_to_end(&mut start))
         .map_err(io_error("read", path))?;
     let header = match Header::decode(&start) {
+        Some(header) if !(VERSION_UNMARKED..=VERSION).contains(&header.version) => {
+            return Err(SpoolError::Version {
+                path: path.to_owned(),
+                version: header.version,
+            });
+        }
         Some(header) if header.first == first => Some(header),
         _ => {
             let bytes = fs::read(path).map_err(io_error("read", path))?;
             Walk::new(&bytes, HEADER_BYTES.min(bytes.len()), first)
                 .next()
-                .map(|(_, record)| Header {
-                    first: record.sequence,
-                    before: record.before,
+                .map(|(_, entry)| {
+                    let (first, before) = match entry {
+                        Entry::Record(record) => (record.sequence, record.before),
+                        Entry::Mark(mark) => (mark.last + 1, mark.chain),
+                    };
+                    Header {
+                        version: VERSION,
+                        first,
+                        before,
+                    }
                 })
         }
     };
@@ -152,25 +195,59 @@ fn read_header(path: &Path, first: u64) -> Result<Option<Segment>, SpoolError> {
     }))
 }
 
-/// Last record of the newest file and the chain after it; what follows it is taken off.
-fn mend_tail(segment: &mut Segment) -> Result<(u64, Chain), SpoolError> {
-    let path = segment.path.clone();
-    let bytes = fs::read(&path).map_err(io_error("read", &path))?;
-    let mut last = (segment.header.first - 1, segment.header.before);
-    let mut end = HEADER_BYTES;
-    for (record_end, record) in Walk::new(&bytes, HEADER_BYTES, segment.header.first) {
-        last = (record.sequence, record.after());
-        end = record_end;
+/// What counts of a file.
+struct Tail {
+    /// Last record, and the chain after it.
+    last: u64,
+    chain: Chain,
+    /// Where it ends in the file.
+    end: usize,
+    mark: Option<Vec<u8>>,
+}
+
+/// Everything up to the last mark counts, and what was sent: that was marked once, whatever has
+/// become of the mark since.
+fn read_tail(segment: &Segment, sent: u64) -> Result<Tail, SpoolError> {
+    let bytes = fs::read(&segment.path).map_err(io_error("read", &segment.path))?;
+    let header = segment.header;
+    let mut tail = Tail {
+        last: header.first - 1,
+        chain: header.before,
+        end: HEADER_BYTES.min(bytes.len()),
+        mark: None,
+    };
+    for (end, entry) in Walk::new(&bytes, HEADER_BYTES, header.first) {
+        match entry {
+            Entry::Mark(mark) => {
+                (tail.last, tail.chain, tail.end) = (mark.last, mark.chain, end);
+                tail.mark = Some(mark.bytes.to_vec());
+            }
+            Entry::Record(record)
+                if record.sequence <= sent || header.version == VERSION_UNMARKED =>
+            {
+                (tail.last, tail.chain, tail.end) = (record.sequence, record.after(), end);
+            }
+            Entry::Record(_) => {}
+        }
     }
-    if end < bytes.len() {
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        file.set_len(end as u64)
-            .map_err(io_error("cut back", &path))?;
-        file.sync_data().map_err(io_error("sync", &path))?;
-    }
+    Ok(tail)
+}
+
+fn cut(segment: &mut Segment, end: usize) -> Result<(), SpoolError> {
+    let path = &segment.path;
     segment.bytes = end as u64;
-    Ok(last)
+    let file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .map_err(io_error("open", path))?;
+    file.set_len(segment.bytes)
+        .and_then(|()| file.sync_data())
+        .map_err(io_error("cut back", path))
+}
+
+fn remove(segment: Option<Segment>) -> Result<(), SpoolError> {
+    match segment {
+        Some(segment) => fs::remove_file(&segment.path).map_err(io_error("remove", &segment.path)),
+        None => Ok(()),
+    }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::chain::Chain;
-use super::segment::{HEADER_BYTES, Walk};
+use super::segment::{Entry, HEADER_BYTES, Walk};
 use super::{Gap, GapCause, Inner, Item, Segment, SpoolError, Stored, io_error};
 
 /// Where a read ended, so that the next one need not walk its file from the start.
@@ -32,7 +32,7 @@ pub(super) fn read(
         sent: (inner.position.sent, inner.position.sent_chain),
     };
     let mut next = after + 1;
-    while next <= inner.synced && !reading.is_full() {
+    while next <= inner.last() && !reading.is_full() {
         let index = inner
             .files
             .iter()
@@ -46,10 +46,10 @@ pub(super) fn read(
         let start = inner
             .place
             .filter(|place| place.file == inner.files[index].header.first && place.next == next);
-        let place = read_file(&inner.files[index], start, next, inner.synced, &mut reading)?;
+        let place = read_file(&inner.files[index], start, next, inner.last(), &mut reading)?;
         next = place.next.max(next);
         inner.place = Some(place);
-        if reading.is_full() || next > inner.synced {
+        if reading.is_full() || next > inner.last() {
             break;
         }
         // The file ended early: what is missing up to the next file is damaged.
@@ -62,9 +62,8 @@ pub(super) fn read(
             Some(_) => {}
             None => {
                 // Damaged while open: the numbers are used, the chain goes on after them.
-                inner.sync()?;
-                reading.gap(next, inner.synced, inner.chain, GapCause::Damaged);
-                next = inner.synced + 1;
+                reading.gap(next, inner.last(), inner.chain, GapCause::Damaged);
+                next = inner.next;
             }
         }
     }
@@ -76,7 +75,7 @@ fn read_file(
     segment: &Segment,
     start: Option<Place>,
     next: u64,
-    synced: u64,
+    last: u64,
     reading: &mut Reading,
 ) -> Result<Place, SpoolError> {
     let mut place = start.unwrap_or(Place {
@@ -96,8 +95,11 @@ fn read_file(
         }
     }
     let from = place.offset;
-    for (end, record) in Walk::new(&bytes[..length], 0, place.next) {
-        if reading.is_full() || record.sequence > synced {
+    for (end, entry) in Walk::new(&bytes[..length], 0, place.next) {
+        let Entry::Record(record) = entry else {
+            continue;
+        };
+        if reading.is_full() || record.sequence > last {
             break;
         }
         let after = record.after();

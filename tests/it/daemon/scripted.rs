@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tyr::daemon::kernel::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, RunningAgent, Session,
-    Subject, Wanted,
+    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
+    Session, Subject, Wanted,
 };
 use tyr::model::action::Action;
 use tyr::model::resource::Resource;
@@ -20,10 +20,15 @@ use tyr::policy::principal::Principal;
 /// Number of the one session that [`Scripted::start_agent`] makes.
 pub(super) const SESSION: u64 = 77;
 pub(super) const ROOT: u32 = 4_000_000;
+const RING_RECORDS: u64 = 4_096;
 
 #[derive(Default)]
 struct State {
     buffer: VecDeque<Record>,
+    /// Position of the first record in the buffer.
+    given_back: u64,
+    /// Nothing is given back, as if the daemon were killed before it.
+    is_held: bool,
     wanted: Option<Wanted>,
     generation: u32,
     sessions: Vec<Session>,
@@ -138,9 +143,9 @@ impl Scripted {
         ));
     }
 
-    /// Puts the newest record back, as a daemon finds it that was killed before it was consumed.
-    pub(super) fn repeat_last(&self, record: Record) {
-        self.state.lock().unwrap().buffer.push_front(record);
+    /// From now on the daemon is one that is killed just before it gives records back.
+    pub(super) fn hold(&self, is_held: bool) {
+        self.state.lock().unwrap().is_held = is_held;
     }
 
     pub(super) fn lose(&self, count: u64) {
@@ -159,10 +164,6 @@ impl Scripted {
     /// How often the self-test ran.
     pub(super) fn proofs(&self) -> u32 {
         self.state.lock().unwrap().proofs
-    }
-
-    pub(super) fn newest_record(&self) -> Option<Record> {
-        self.state.lock().unwrap().buffer.back().cloned()
     }
 
     /// `name` of every policy in force.
@@ -283,18 +284,12 @@ impl Kernel for Scripted {
         Ok(())
     }
 
-    fn records(&self, stop: &AtomicBool, sink: &mut dyn FnMut(Record)) -> Result<(), KernelError> {
-        while !stop.load(Ordering::Relaxed) {
-            let next = self.state.lock().unwrap().buffer.front().cloned();
-            match next {
-                Some(record) => {
-                    sink(record);
-                    self.state.lock().unwrap().buffer.pop_front();
-                }
-                None => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
-        Ok(())
+    fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
+        let position = self.state.lock().unwrap().given_back;
+        Ok(Some(Box::new(ScriptedRing {
+            kernel: self,
+            position,
+        })))
     }
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
@@ -302,5 +297,49 @@ impl Kernel for Scripted {
             std::thread::sleep(Duration::from_millis(10));
         }
         false
+    }
+}
+
+/// Every record takes one byte.
+struct ScriptedRing<'a> {
+    kernel: &'a Scripted,
+    position: u64,
+}
+
+impl Ring for ScriptedRing<'_> {
+    fn identity(&self) -> u64 {
+        1
+    }
+
+    fn size(&self) -> u64 {
+        RING_RECORDS
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn next(&mut self) -> Option<Result<Record, KernelError>> {
+        let state = self.kernel.state.lock().unwrap();
+        let index = (self.position - state.given_back) as usize;
+        let record = state.buffer.get(index)?.clone();
+        self.position += 1;
+        Some(Ok(record))
+    }
+
+    fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {
+        std::thread::sleep(timeout.min(Duration::from_millis(1)));
+        Ok(())
+    }
+
+    fn commit(&mut self, position: u64) {
+        let mut state = self.kernel.state.lock().unwrap();
+        if position <= state.given_back + state.buffer.len() as u64 && !state.is_held {
+            while state.given_back < position {
+                state.buffer.pop_front();
+                state.given_back += 1;
+            }
+            self.position = self.position.max(position);
+        }
     }
 }
