@@ -24,8 +24,9 @@ build: setup-build ## build the release executable, target/release/tyr
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
 
-demo: setup ## show a real Claude Code governed by two policies
-	@tests/demo.sh
+demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
+	cargo build --locked
+	@KERNEL=$(KERNEL) tests/demo.sh
 
 vm: export VM_COMMAND = $(CMD)
 vm: ## boot KERNEL=6.1 or 6.12 and run CMD='…' in it as root; without CMD, a shell

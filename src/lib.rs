@@ -4,6 +4,7 @@
 //! Modules stand in the order in which they depend on one another; ARCHITECTURE.md has the map.
 
 pub mod model;
+pub mod yaml;
 
 pub mod policy;
 

@@ -20,7 +20,6 @@ pub mod retention;
 pub mod secret;
 mod start;
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -119,22 +118,6 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         })
         .await;
     outcome
-}
-
-/// An error with everything that caused it, on one line.
-pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let shown = error.to_string();
-        // Transparent errors say the same as their source.
-        if !text.ends_with(&shown) {
-            text.push_str(": ");
-            text.push_str(&shown);
-        }
-        next = error.source();
-    }
-    text
 }
 
 /// How long open requests may go on once the server stops.

@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/.." && pwd -P)
 export TYR=${TYR:-$root/target/debug/tyr}
-[[ -x $TYR ]] || { echo "demo: $TYR is missing: run 'make build'" >&2; exit 1; }
+[[ -x $TYR ]] || { echo "demo: $TYR is missing: run 'make demo', which builds it" >&2; exit 1; }
 ((EUID == 0)) || { echo "demo: needs root, for kernel programs and virtual machines" >&2; exit 1; }
 
 if ! "$TYR" doctor >/dev/null 2>&1; then

@@ -79,6 +79,8 @@ pub struct Config {
     pub log_filter: String,
     pub spool_bytes_max: u64,
     pub repeat_window: Duration,
+    /// How often enforcement is proved again.
+    pub canary_interval: Duration,
 }
 
 /// Read when no --config is given and it is there.
@@ -87,6 +89,9 @@ const STATE_DIR: &str = "/var/lib/tyr";
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
 const SPOOL_BYTES_MAX: u64 = 512 << 20;
 const REPEAT_WINDOW_MS: u64 = 1_000;
+const CANARY_INTERVAL_MS: u64 = 10_000;
+const CANARY_INTERVAL_MS_MIN: u64 = 100;
+const CANARY_INTERVAL_MS_MAX: u64 = 3_600_000;
 
 impl Config {
     /// Puts the settings together. `hostname` is the machine's own name.
@@ -118,6 +123,14 @@ impl Config {
         };
         let spool = file.spool.unwrap_or_default();
         let events = file.events.unwrap_or_default();
+        let canary_interval_ms = file.canary_interval_ms.unwrap_or(CANARY_INTERVAL_MS);
+        if !(CANARY_INTERVAL_MS_MIN..=CANARY_INTERVAL_MS_MAX).contains(&canary_interval_ms) {
+            let range = format!("{CANARY_INTERVAL_MS_MIN} to {CANARY_INTERVAL_MS_MAX}");
+            return Err(Failure::new(
+                Exit::Config,
+                format!("canary_interval_ms is {canary_interval_ms}, not {range}"),
+            ));
+        }
         let config = Config {
             server: args.server.clone().or(file.server),
             token,
@@ -146,6 +159,7 @@ impl Config {
             repeat_window: Duration::from_millis(
                 events.repeat_window_ms.unwrap_or(REPEAT_WINDOW_MS),
             ),
+            canary_interval: Duration::from_millis(canary_interval_ms),
         };
         config.check()?;
         Ok(config)

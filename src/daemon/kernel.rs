@@ -129,6 +129,7 @@ pub struct KernelError(pub String);
 
 /// The kernel, as far as the daemon needs it. Methods may be called from any thread.
 pub trait Kernel: Send + Sync {
+    /// What was proved last; `Observe` before the first proof and while one fails.
     fn enforcement(&self) -> Enforcement;
 
     /// Why enforcement is not full, one sentence each.
@@ -143,6 +144,12 @@ pub trait Kernel: Send + Sync {
     /// Compiles `wanted` and puts it in force as a new generation. On an error the generation
     /// before holds.
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError>;
+
+    /// Lets a throw-away process try what it must be refused, under the image in force. Where
+    /// nothing is enforced there is nothing to prove.
+    ///
+    /// An error says what was not refused, or why it could not be tried.
+    fn prove(&self) -> Result<(), KernelError>;
 
     /// Sessions that are agents.
     fn sessions(&self) -> Result<Vec<Session>, KernelError>;
@@ -159,7 +166,8 @@ pub trait Kernel: Send + Sync {
     /// open.
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError>;
 
-    /// Waits until the mount table changes (true) or `stop` is set (false).
+    /// Waits until the mount table changes or has changed since the last call (true), or `stop` is
+    /// set (false).
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool;
 }
 

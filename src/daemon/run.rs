@@ -41,7 +41,7 @@ use super::procfs::Procfs;
 use super::roster::Roster;
 use super::spool::{Limits, Spool};
 use super::state::StateDir;
-use super::sync::{Change, Enforcer, Status};
+use super::sync::{Canary, Change, Enforcer, Status};
 use super::watch as policy_watch;
 
 pub use machine::MachineFacts;
@@ -190,6 +190,7 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         host: host_facts(&config),
         agent_types,
         set: Set::default(),
+        canary: Canary::every(config.canary_interval),
     };
     first_policies(&mut enforcer, &config)?;
     find_running_agents(&engine, &kernel, &procfs, &signatures, &config);

@@ -44,6 +44,8 @@ pub struct Status {
     pub limits: Vec<String>,
     /// Why the newest set is not in force; empty when it is.
     pub problems: Vec<String>,
+    /// Why enforcement is not claimed though programs are attached; empty: it was proved.
+    pub unproven: String,
     /// Counts changes of the sessions, so that a heartbeat tells of them.
     pub sessions_changes: u64,
 }
@@ -67,6 +69,29 @@ pub struct Enforcer {
     pub agent_types: Vec<String>,
     /// The set in force.
     pub set: Set,
+    pub canary: Canary,
+}
+
+/// When enforcement is proved again.
+#[derive(Clone, Copy, Debug)]
+pub struct Canary {
+    pub interval: Duration,
+    due: Option<Instant>,
+}
+
+impl Canary {
+    pub fn every(interval: Duration) -> Canary {
+        Canary {
+            interval,
+            due: None,
+        }
+    }
+
+    /// `None`: nothing was proved yet, so there is nothing to repeat.
+    fn left(&self) -> Option<Duration> {
+        self.due
+            .map(|due| due.saturating_duration_since(Instant::now()))
+    }
 }
 
 impl Enforcer {
@@ -91,6 +116,9 @@ impl Enforcer {
             let Some(due) = self.wait(changes) else {
                 return;
             };
+            if self.canary.left().is_some_and(|left| left.is_zero()) {
+                self.prove();
+            }
             if due.sessions {
                 self.status
                     .send_modify(|status| status.sessions_changes += 1);
@@ -106,9 +134,15 @@ impl Enforcer {
     /// What has to be done next; `None`: stop.
     fn wait(&self, changes: &Receiver<Change>) -> Option<Due> {
         let mut due = Due::default();
-        match changes.recv_timeout(self.until_boundary()) {
+        let timeout = self
+            .until_boundary()
+            .min(self.canary.left().unwrap_or(IDLE));
+        match changes.recv_timeout(timeout) {
             Ok(change) => due.add(change)?,
-            Err(RecvTimeoutError::Timeout) => due.again = self.hour_has_changed(),
+            Err(RecvTimeoutError::Timeout) => {
+                due.again = self.hour_has_changed();
+                return Some(due);
+            }
             Err(RecvTimeoutError::Disconnected) => return None,
         }
         let gathering = Instant::now();
@@ -170,6 +204,9 @@ impl Enforcer {
         });
         let is_new = *set != self.set || self.status.borrow().generation == 0;
         self.set = set.clone();
+        if self.canary.due.is_none() {
+            self.prove();
+        }
         let last_good = LastGood {
             set: set.clone(),
             generation: number,
@@ -199,6 +236,30 @@ impl Enforcer {
             status.problems.clear();
         });
         Ok(())
+    }
+
+    /// Proves that what is in force is enforced, and tells when that changes.
+    fn prove(&mut self) {
+        self.canary.due = Some(Instant::now() + self.canary.interval);
+        let unproven = self
+            .kernel
+            .prove()
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        let before = self.status.borrow().unproven.clone();
+        if unproven == before {
+            return;
+        }
+        let message = if unproven.is_empty() {
+            tracing::info!("enforcement is proved again");
+            "enforcement is proved again".to_owned()
+        } else {
+            tracing::error!(unproven, "enforcement is not proved");
+            format!("enforcement is not proved and not claimed: {unproven}")
+        };
+        self.event(Body::Alarm { message });
+        self.status.send_modify(|status| status.unproven = unproven);
     }
 
     fn refuse(&mut self, revision: u64, problems: Vec<String>) {

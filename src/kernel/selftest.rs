@@ -3,17 +3,25 @@
 //!
 //! The rules for it are a policy that binds only the agent type of the self-test, so they can stay
 //! in the image in force without touching anything else. `policy` and `principal` are added to
-//! what is compiled; the slot of the principal and the generation are what `prove` needs.
+//! what is compiled; the slot of the principal and the generation are what `prove` needs. A
+//! session whose type is not known may be of any type, but never of this one: its slot is that of
+//! `stranger`.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::error::Error;
 use super::load::Programs;
@@ -22,6 +30,8 @@ use super::tagging::RunningAgent;
 use crate::model::verdict::Mode;
 use crate::policy;
 use crate::policy::compile::{Input, compile};
+use crate::policy::condition::Attribute;
+use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
@@ -32,9 +42,12 @@ pub const AGENT_TYPE: &str = "tyr-self-test";
 pub const TYPE_NUMBER: u32 = 1023;
 
 const POLICY: &str = include_str!("selftest/policy.yaml");
-/// Where the decoy lies below a temporary folder; the policy's pattern ends like this.
-const DECOY: &str = "tyr-self-test/decoy";
+/// Where decoys lie; the policy's pattern is what is below. A fixed place, because a pattern that
+/// may match anywhere would make every open of every agent longer to decide.
+const FOLDER: &str = "/run/tyr-self-test";
 const CHECKS: usize = 3;
+/// The child has this long for its attempts.
+const CHILD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the child was answered: an errno each, 0 for success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,9 +60,20 @@ pub struct Proof {
 impl Proof {
     /// Whether every attempt ended with EPERM.
     pub fn holds(self) -> bool {
-        [self.open, self.exec, self.connect]
-            .iter()
-            .all(|errno| *errno == libc::EPERM)
+        self.not_denied().is_empty()
+    }
+
+    /// What was attempted and not refused with EPERM.
+    pub fn not_denied(self) -> Vec<&'static str> {
+        let attempts = [
+            ("open", self.open),
+            ("exec", self.exec),
+            ("connect", self.connect),
+        ];
+        let failed = attempts
+            .into_iter()
+            .filter(|(_, errno)| *errno != libc::EPERM);
+        failed.map(|(name, _)| name).collect()
     }
 }
 
@@ -83,17 +107,50 @@ pub fn principal() -> Principal {
     Principal::of_type(AGENT_TYPE)
 }
 
+/// A session of which nothing is known but that it is not the self-test's: it may be of every type
+/// that has a signature. `policies` are those of the operator.
+///
+/// Types that no rule tells apart are one, so that the answer does not take longer than it must.
+pub fn stranger(policies: &[Effective], signatures: &Signatures, host: &Principal) -> Principal {
+    let rules = || {
+        policies
+            .iter()
+            .flat_map(|effective| &effective.policy.rules)
+    };
+    let all_differ = rules().any(|rule| {
+        let condition = rule.condition.as_ref();
+        condition.is_some_and(|condition| condition.needs().reads(Attribute::AgentType))
+    });
+    let assigned = policies.iter().map(|effective| &effective.agent_types);
+    let lists: Vec<&Vec<String>> = assigned
+        .chain(rules().map(|rule| &rule.agent_types))
+        .collect();
+    let mut seen = HashSet::new();
+    let mut types = Vec::new();
+    for id in signatures.ids() {
+        let member: Vec<bool> = lists
+            .iter()
+            .map(|list| list.iter().any(|other| other == id))
+            .collect();
+        if all_differ || seen.insert(member) {
+            types.push(id.to_owned());
+        }
+    }
+    Principal {
+        agent_types: Fact::Known(types),
+        ..host.clone()
+    }
+}
+
 /// Runs the self-test against the image in force. `slot` is that of `principal` in `generation`.
+/// Nobody else may tag processes or change the image meanwhile.
 ///
 /// # Errors
 /// Nothing is attached, or the child could not be made and tagged.
 pub fn prove(programs: &Programs, generation: u32, slot: u32) -> Result<Proof, Error> {
     let io = |what| move |source| Error::Io { what, source };
-    let folder = tempfile::Builder::new().prefix("tyr-").tempdir();
-    let folder = folder.map_err(io("self-test: folder"))?;
-    let decoy = folder.path().join(DECOY);
-    make_decoy(&decoy).map_err(Error::file(&decoy))?;
-    let attempts = Attempts::new(&decoy)?;
+    let decoy = decoy().map_err(Error::file(FOLDER))?;
+    let attempts = Attempts::new(decoy.path())?;
     let (go, child_go) = pipe().map_err(io("self-test: pipe"))?;
     let (answer, child_answer) = pipe().map_err(io("self-test: pipe"))?;
     // SAFETY: the child only makes system calls with what was prepared, and never returns.
@@ -101,36 +158,63 @@ pub fn prove(programs: &Programs, generation: u32, slot: u32) -> Result<Proof, E
     if pid == 0 {
         attempts.run(&go, &child_answer);
     }
-    drop(child_answer);
     let tgid = u32::try_from(pid).map_err(|_| Error::Io {
         what: "self-test: fork",
         source: std::io::Error::last_os_error(),
     })?;
-    let tagged = programs.tag_process(RunningAgent {
+    drop(child_answer);
+    let tagged = programs.tag_child(RunningAgent {
         tgid,
         agent_type: TYPE_NUMBER,
     });
-    let refined = tagged.and_then(|session| {
-        programs.refine_session(session, generation, slot)?;
-        Ok(session)
+    let refined = tagged.as_ref().ok().map(|session| {
+        // A child that is not governed must not try anything.
+        programs.refine_session(*session, generation, slot)?;
+        File::from(child_go)
+            .write_all(b"g")
+            .map_err(io("self-test: pipe"))
     });
-    // A child that is not governed must not try anything.
-    if refined.is_err() || File::from(child_go).write_all(b"g").is_err() {
-        // SAFETY: the child is ours and not yet waited for.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+    let bytes = match refined {
+        Some(Ok(())) => answered(answer),
+        Some(Err(error)) => Err(error),
+        None => Ok([0; CHECKS * 4]),
+    };
+    // SAFETY: the child is ours and not yet waited for; it has answered, or must not.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
+        libc::waitpid(pid, std::ptr::null_mut(), 0);
     }
-    let mut bytes = [0; CHECKS * 4];
-    let answered = File::from(answer).read_exact(&mut bytes);
-    // SAFETY: the child is ours; no status is asked for.
-    unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
-    programs.remove_session(refined?)?;
-    answered.map_err(io("self-test: the child's answer"))?;
+    programs.remove_session(tagged?)?;
+    let bytes = bytes?;
     let errno = |at: usize| i32::from_ne_bytes(std::array::from_fn(|i| bytes[at * 4 + i]));
     Ok(Proof {
         open: errno(0),
         exec: errno(1),
         connect: errno(2),
     })
+}
+
+/// What the child says, if it says it in time.
+fn answered(answer: OwnedFd) -> Result<[u8; CHECKS * 4], Error> {
+    let failed = |source| Error::Io {
+        what: "self-test: the child's answer",
+        source,
+    };
+    let mut poll = libc::pollfd {
+        fd: answer.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let timeout_ms = i32::try_from(CHILD_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: `poll` is one valid pollfd that lives through the call.
+    match unsafe { libc::poll(&raw mut poll, 1, timeout_ms) } {
+        0 => return Err(failed(std::io::ErrorKind::TimedOut.into())),
+        1.. => {}
+        _ => return Err(failed(std::io::Error::last_os_error())),
+    }
+    let mut bytes = [0; CHECKS * 4];
+    File::from(answer).read_exact(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// Puts an image with nothing but the self-test in force and runs it: for programs that were
@@ -157,12 +241,16 @@ pub fn prove_alone(programs: &Programs) -> Result<Proof, Error> {
     prove(programs, generation, slot.unwrap_or(compiled.unknown_slot))
 }
 
-fn make_decoy(path: &Path) -> std::io::Result<()> {
-    fs::create_dir(path.parent().unwrap_or(path))?;
-    fs::write(path, "decoy\n")?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
-    // Without Tyr it can be read; else a refusal would prove nothing.
-    File::open(path).map(drop)
+/// A file that can be read without Tyr; else a refusal would prove nothing.
+fn decoy() -> std::io::Result<NamedTempFile> {
+    match fs::DirBuilder::new().mode(0o700).create(FOLDER) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let file = tempfile::Builder::new()
+        .prefix("decoy-")
+        .tempfile_in(FOLDER)?;
+    File::open(file.path()).map(|_| file)
 }
 
 /// Both ends, reading first; closed by exec.

@@ -45,17 +45,42 @@ impl Programs {
     /// # Errors
     /// Nothing is attached, the process is gone, there is no room, or the tree does not settle.
     pub fn tag_process(&self, agent: RunningAgent) -> Result<u64, Error> {
-        let number = self.new_session_number()?;
-        let start = start_boot_ns(agent.tgid)?;
-        let mut session = tyr_session {
-            type_count: 1,
-            root_tgid: agent.tgid,
-            root_start_boot_ns: start,
-            ..tyr_session::default()
-        };
-        session.r#type[0] = agent.agent_type;
-        self.write_session(number, &session, MapFlags::NO_EXIST)?;
+        let number = self.start_session(agent)?;
         let result = self.tag_tree(agent, number);
+        if result.is_err() {
+            self.remove_session(number)?;
+        }
+        self.clear_tags()?;
+        result.map(|()| number)
+    }
+
+    /// Starts a session for one process that has one thread and makes no other: no tree is read.
+    /// Its executable counts as not known.
+    ///
+    /// # Errors
+    /// Nothing is attached, the process is gone, or there is no room.
+    pub(crate) fn tag_child(&self, agent: RunningAgent) -> Result<u64, Error> {
+        let number = self.start_session(agent)?;
+        let tag = || {
+            let attached = self.attached()?;
+            let task = identity(number, None);
+            // SAFETY: `tyr_task` is Plain: integers without padding.
+            let bytes = unsafe { plain::as_bytes(&task) };
+            attached
+                .map("tagging")?
+                .update(&agent.tgid.to_ne_bytes(), bytes, MapFlags::ANY)
+                .map_err(Error::bpf("tag a process"))?;
+            let tagged = run_iterator(&attached.tag)?;
+            if tagged
+                .iter()
+                .any(|task| task.tgid == agent.tgid && task.session == number)
+            {
+                Ok(())
+            } else {
+                Err(Error::Unstable)
+            }
+        };
+        let result = tag();
         if result.is_err() {
             self.remove_session(number)?;
         }
@@ -98,6 +123,21 @@ impl Programs {
             thread::sleep(PASS_TIME);
         }
         Err(Error::Unstable)
+    }
+
+    /// The entry of a new session.
+    fn start_session(&self, agent: RunningAgent) -> Result<u64, Error> {
+        let number = self.new_session_number()?;
+        let start = start_boot_ns(agent.tgid)?;
+        let mut session = tyr_session {
+            type_count: 1,
+            root_tgid: agent.tgid,
+            root_start_boot_ns: start,
+            ..tyr_session::default()
+        };
+        session.r#type[0] = agent.agent_type;
+        self.write_session(number, &session, MapFlags::NO_EXIST)?;
+        Ok(number)
     }
 
     fn clear_tags(&self) -> Result<(), Error> {

@@ -138,7 +138,7 @@ impl Signatures {
                 text.len()
             )));
         }
-        let file: File = serde_yml::from_str(text).map_err(|error| refused(error.to_string()))?;
+        let file: File = crate::yaml::from_str(text).map_err(|error| refused(error.to_string()))?;
         self.interpreters
             .extend(patterns(&file.interpreters, "interpreters").map_err(refused)?);
         let mut seen = BTreeSet::new();

@@ -137,7 +137,7 @@ impl Config {
         {
             return Ok(Config::default());
         }
-        serde_yml::from_str(text).map_err(|error| ConfigError::Syntax {
+        crate::yaml::from_str(text).map_err(|error| ConfigError::Syntax {
             path: path.to_owned(),
             reason: error.to_string(),
         })

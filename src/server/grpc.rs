@@ -19,7 +19,8 @@ use tonic::Status;
 use tonic::transport::Server;
 
 use super::listen::{Connection, accept, stopped};
-use super::{ServerError, State, chain};
+use super::{ServerError, State};
+use crate::exit::chain;
 use crate::tls::{self, ALPN_H2};
 use crate::wire::proto::enrollment_service_server::EnrollmentServiceServer;
 use crate::wire::proto::event_service_server::EventServiceServer;

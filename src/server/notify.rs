@@ -78,7 +78,7 @@ pub async fn start(db: Database) -> Result<(Notices, JoinHandle<()>), DbError> {
                 match listen(&db, &senders).await {
                     Ok(driver) => break driver,
                     Err(error) => {
-                        tracing::warn!(error = %super::chain(&error), "cannot listen");
+                        tracing::warn!(error = %crate::exit::chain(&error), "cannot listen");
                     }
                 }
             };
@@ -132,7 +132,7 @@ async fn follow(db: &Database, senders: &Senders, driver: &mut Driver) {
             Ok(_) => return,
             Err(_) => {
                 if let Err(error) = senders.ask(db).await {
-                    tracing::warn!(error = %super::chain(&error), "cannot ask for news");
+                    tracing::warn!(error = %crate::exit::chain(&error), "cannot ask for news");
                 }
             }
         }

@@ -26,7 +26,7 @@ pub async fn start(db: Database, keep_days: u32) -> Result<JoinHandle<()>, DbErr
             pause = match maintain(&db, keep_days).await {
                 Ok(()) => INTERVAL,
                 Err(error) => {
-                    tracing::error!(error = %super::chain(&error), "cannot look after partitions");
+                    tracing::error!(error = %crate::exit::chain(&error), "cannot look after partitions");
                     RETRY
                 }
             };

@@ -17,7 +17,9 @@ use super::config::Config;
 use super::db::{Database, PoolOptions};
 use super::metrics::Metrics;
 use super::postgres::PrivatePostgres;
-use super::{ServerError, State, chain, grace, grpc, ingest, notify, rest, retention, secret};
+use crate::exit::chain;
+
+use super::{ServerError, State, grace, grpc, ingest, notify, rest, retention, secret};
 
 /// A server that is ready.
 pub struct Running {

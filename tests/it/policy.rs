@@ -1,4 +1,4 @@
 //! Policies as files: what is refused and where, and what the ones that are shipped mean.
 
-mod malformed;
+pub(crate) mod malformed;
 mod suite;

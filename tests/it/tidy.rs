@@ -6,15 +6,21 @@ use std::path::{Path, PathBuf};
 /// Layers, lowest first, and what each may use of the crate besides itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("policy", &["model"]),
+    ("yaml", &[]),
+    ("policy", &["model", "yaml"]),
     ("kernel", &["model", "policy"]),
     ("wire", &["model", "policy"]),
     ("tls", &[]),
     (
         "daemon",
-        &["model", "policy", "kernel", "wire", "tls", "exit", "log"],
+        &[
+            "yaml", "model", "policy", "kernel", "wire", "tls", "exit", "log",
+        ],
     ),
-    ("server", &["model", "policy", "wire", "tls", "exit", "log"]),
+    (
+        "server",
+        &["yaml", "model", "policy", "wire", "tls", "exit", "log"],
+    ),
     (
         "cli",
         &["model", "policy", "kernel", "wire", "tls", "exit", "log"],
@@ -177,6 +183,19 @@ fn unsafe_code_stays_at_the_kernel_edge() {
                 "{name}: unsafe code belongs in src/kernel"
             );
         }
+    }
+}
+
+#[test]
+fn one_file_names_the_yaml_crate() {
+    for path in files("src", &["rs"]) {
+        let name = shown(&path);
+        let text = fs::read_to_string(&path).expect("source is text");
+        let tests = name.ends_with("tests.rs");
+        assert!(
+            tests || name == "src/yaml.rs" || !text.contains("serde_yml::"),
+            "{name} names serde_yml"
+        );
     }
 }
 

@@ -90,21 +90,7 @@ pub fn install(rules: &str) -> u32 {
 
 pub fn install_in(programs: &Programs, rules: &str) -> u32 {
     let signatures = Signatures::builtin();
-    let text = format!(
-        "apiVersion: tyr.dev/v1\nkind: Policy\nmetadata:\n  name: test\nspec:\n  rules:\n{rules}"
-    );
-    let loaded = tyr::policy::load("test.yaml", text.as_bytes(), &Default::default())
-        .unwrap_or_else(|problems| panic!("{}", problems[0]));
-    let policies: Vec<Effective> = loaded
-        .policies
-        .into_iter()
-        .map(|source| Effective {
-            policy: Arc::new(source.policy),
-            version: 1,
-            mode: Mode::Enforce,
-            agent_types: Vec::new(),
-        })
-        .collect();
+    let policies = effective(rules);
     let superblocks = Mounts::read().expect("mounts").superblocks();
     let input = Input {
         policies: &policies,
@@ -117,6 +103,24 @@ pub fn install_in(programs: &Programs, rules: &str) -> u32 {
     };
     let compiled = compile(&input).expect("compile");
     programs.install(&compiled, |_| Ok(())).expect("install")
+}
+
+/// One policy of these rules, enforced for every agent.
+pub fn effective(rules: &str) -> Vec<Effective> {
+    let text = format!(
+        "apiVersion: tyr.dev/v1\nkind: Policy\nmetadata:\n  name: test\nspec:\n  rules:\n{rules}"
+    );
+    let loaded = tyr::policy::load("test.yaml", text.as_bytes(), &Default::default())
+        .unwrap_or_else(|problems| panic!("{}", problems[0]));
+    let sources = loaded.policies.into_iter();
+    sources
+        .map(|source| Effective {
+            policy: Arc::new(source.policy),
+            version: 1,
+            mode: Mode::Enforce,
+            agent_types: Vec::new(),
+        })
+        .collect()
 }
 
 /// A rule that denies one action on a pattern.

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one crate of tests")]
 
 mod alias;
+mod daemon;
 mod exec;
 mod file;
 mod guest;

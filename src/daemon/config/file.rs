@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::yaml::{self, Mapping, Value};
 use serde::Deserialize;
-use serde_yml::{Mapping, Value};
 
 use crate::exit::{Exit, Failure};
 
@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) scope: Option<PathBuf>,
     pub(super) signatures: Option<Vec<PathBuf>>,
+    pub(super) canary_interval_ms: Option<u64>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_filter: Option<String>,
     pub(super) spool: Option<Spool>,
@@ -65,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<File, Failure> {
 
 /// The settings in `text`, or what is wrong with it and on which line.
 pub(super) fn parse(text: &str) -> Result<File, String> {
-    let value: Value = serde_yml::from_str(text).map_err(|error| {
+    let value: Value = yaml::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
         format!("line {line}: {error}")
     })?;
@@ -88,7 +89,7 @@ pub(super) fn parse(text: &str) -> Result<File, String> {
 }
 
 fn read_part(part: Mapping) -> Result<File, String> {
-    serde_yml::from_value(Value::Mapping(part)).map_err(|error| error.to_string())
+    yaml::from_value(Value::Mapping(part)).map_err(|error| error.to_string())
 }
 
 fn single(key: &str, value: Value) -> Mapping {

@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use argh::FromArgs;
 
@@ -127,4 +128,28 @@ fn contradictions_and_unsupported_options_are_refused() {
         resolve(&["--config", "/nonexistent"]).unwrap_err().exit,
         Exit::NoInput
     );
+}
+
+#[test]
+fn the_canary_has_an_interval_that_makes_sense() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("daemon.yaml");
+    let resolve = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let args = Args {
+            config: Some(file.clone()),
+            ..Args::default()
+        };
+        Config::resolve(&args, "host")
+    };
+    assert_eq!(
+        resolve("").unwrap().canary_interval,
+        Duration::from_secs(10)
+    );
+    let set = resolve("canary_interval_ms: 500\n").unwrap();
+    assert_eq!(set.canary_interval, Duration::from_millis(500));
+    for wrong in ["canary_interval_ms: 0\n", "canary_interval_ms: 99999999\n"] {
+        let failure = resolve(wrong).unwrap_err();
+        assert!(failure.message.contains("canary_interval_ms"), "{failure}");
+    }
 }

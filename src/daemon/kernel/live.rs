@@ -11,11 +11,14 @@ use crate::kernel::mounts::{MountWatch, Mounts};
 use crate::kernel::object::EnforcementMode;
 use crate::kernel::record;
 use crate::kernel::ringbuf::RingReader;
+use crate::kernel::selftest;
+use crate::kernel::sessions;
 use crate::kernel::tagging::{self, boot_clock_ns};
 use crate::model::event::path_text;
 use crate::model::resource::{Protocol, Resource};
 use crate::policy::compile::{Input, compile};
 use crate::policy::principal::Principal;
+use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
 
 use super::{
@@ -34,8 +37,21 @@ pub struct Live {
     signatures: Signatures,
     mounts: RwLock<Mounts>,
     mounts_read: Mutex<Instant>,
+    /// One for as long as the daemon lives: a change between two waits is told by the second.
+    watch: MountWatch,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
+    /// Held by whoever tags processes or changes the image.
+    turn: Mutex<Option<Proving>>,
+    /// Why enforcement is not claimed; `None`: it was proved.
+    unproven: Mutex<Option<String>>,
+}
+
+/// What the self-test needs of the image in force.
+#[derive(Clone, Copy, Debug)]
+struct Proving {
+    generation: u32,
+    slot: u32,
 }
 
 impl Live {
@@ -52,13 +68,84 @@ impl Live {
             ..LoadOptions::default()
         })
         .map_err(said)?;
+        // Opened before the table is read, so that no change falls between the two.
+        let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
             programs,
+            watch,
             signatures,
             mounts: RwLock::new(Mounts::read().map_err(said)?),
             mounts_read: Mutex::new(Instant::now()),
             observed_generation: AtomicU32::new(0),
+            turn: Mutex::new(None),
+            unproven: Mutex::new(Some("enforcement has not been proved yet".to_owned())),
         })
+    }
+
+    /// Sessions of agents, without those of self-tests.
+    fn agent_sessions(&self) -> Result<Vec<(u64, sessions::Session)>, KernelError> {
+        let mut sessions = self.programs.sessions().map_err(said)?;
+        sessions.retain(|(_, session)| session.types != [selftest::TYPE_NUMBER]);
+        Ok(sessions)
+    }
+
+    /// A daemon that was killed in a self-test leaves its session.
+    fn remove_old_self_tests(&self) -> Result<(), KernelError> {
+        for (number, session) in self.programs.sessions().map_err(said)? {
+            if session.types == [selftest::TYPE_NUMBER] {
+                self.programs.remove_session(number).map_err(said)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Proving>> {
+        self.turn
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn unproven(&self) -> MutexGuard<'_, Option<String>> {
+        self.unproven
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn try_proof(&self) -> Result<(), KernelError> {
+        let turn = self.turn();
+        let Some(proving) = *turn else {
+            return Err(KernelError("no policy image is in force".to_owned()));
+        };
+        self.remove_old_self_tests()?;
+        let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
+        let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
+        let not_denied = proof.not_denied();
+        if not_denied.is_empty() {
+            return Ok(());
+        }
+        let what = not_denied.join(", ");
+        Err(KernelError(format!(
+            "self-test: {what} was not denied where policy denies it"
+        )))
+    }
+
+    /// The policies with the rules of the self-test, and the slots: those of the sessions, then
+    /// that of the self-test, then that of sessions of which nothing is known.
+    fn with_self_test(&self, wanted: &Wanted) -> (Vec<Effective>, Vec<Principal>) {
+        let mut slots: Vec<Principal> = wanted
+            .sessions
+            .iter()
+            .map(|(_, principal)| principal.clone())
+            .collect();
+        slots.push(selftest::principal());
+        slots.push(selftest::stranger(
+            &wanted.policies,
+            &self.signatures,
+            &wanted.host,
+        ));
+        let mut policies = wanted.policies.to_vec();
+        policies.push(selftest::policy());
+        (policies, slots)
     }
 
     /// Whether an earlier daemon's programs were taken over.
@@ -138,8 +225,12 @@ impl Live {
         Ok(mounts)
     }
 
-    fn record(&self, record: record::Record) -> Record {
-        match record {
+    /// `None`: the self-test's.
+    fn record(&self, record: record::Record) -> Option<Record> {
+        if agent_type(&record) == selftest::TYPE_NUMBER {
+            return None;
+        }
+        Some(match record {
             record::Record::Operation(origin, operation) => {
                 let decision = self.decision(&operation);
                 Record::Decision(self.subject(&origin, operation.agent_type), decision)
@@ -155,7 +246,7 @@ impl Live {
             record::Record::ProcessExited(origin, program) => {
                 Record::Exited(self.subject(&origin, program.agent_type))
             }
-        }
+        })
     }
 
     fn subject(&self, origin: &record::Origin, agent_type: u32) -> Subject {
@@ -237,6 +328,9 @@ impl Live {
 
 impl Kernel for Live {
     fn enforcement(&self) -> Enforcement {
+        if self.unproven().is_some() {
+            return Enforcement::Observe;
+        }
         match self.programs.mode() {
             EnforcementMode::Lsm => Enforcement::Lsm,
             EnforcementMode::FmodRet => Enforcement::FmodRet,
@@ -245,7 +339,13 @@ impl Kernel for Live {
     }
 
     fn limits(&self) -> Vec<String> {
-        self.programs.limits().to_vec()
+        let mut limits = self.programs.limits().to_vec();
+        if !self.is_observing()
+            && let Some(unproven) = &*self.unproven()
+        {
+            limits.insert(0, unproven.clone());
+        }
+        limits
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
@@ -277,13 +377,9 @@ impl Kernel for Live {
 
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
         let superblocks = self.read_mounts()?.superblocks();
-        let slots: Vec<Principal> = wanted
-            .sessions
-            .iter()
-            .map(|(_, principal)| principal.clone())
-            .collect();
-        let compiled = compile(&Input {
-            policies: &wanted.policies,
+        let (policies, slots) = self.with_self_test(wanted);
+        let mut compiled = compile(&Input {
+            policies: &policies,
             signatures: &self.signatures,
             host: &wanted.host,
             superblocks: &superblocks,
@@ -292,7 +388,7 @@ impl Kernel for Live {
             unmatched_is_silent: false,
         })
         .map_err(said)?;
-        let mut limits = compiled.limits.clone();
+        let mut limits = std::mem::take(&mut compiled.limits);
         if self.is_observing() {
             let generation = self.observed_generation.fetch_add(1, Ordering::Relaxed) + 1;
             limits.insert(
@@ -301,6 +397,13 @@ impl Kernel for Live {
             );
             return Ok(InForce { generation, limits });
         }
+        let [.., slot, unknown_slot] = compiled.slots[..] else {
+            return Err(KernelError(
+                "the image has no slot for the self-test".to_owned(),
+            ));
+        };
+        compiled.unknown_slot = unknown_slot;
+        let mut turn = self.turn();
         let prepare = |generation: u32| {
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
@@ -308,15 +411,27 @@ impl Kernel for Live {
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
+        *turn = Some(Proving { generation, slot });
         Ok(InForce { generation, limits })
+    }
+
+    fn prove(&self) -> Result<(), KernelError> {
+        if self.is_observing() {
+            *self.unproven() = None;
+            return Ok(());
+        }
+        let outcome = self.try_proof();
+        *self.unproven() = outcome.as_ref().err().map(ToString::to_string);
+        outcome
     }
 
     fn sessions(&self) -> Result<Vec<Session>, KernelError> {
         if self.is_observing() {
             return Ok(Vec::new());
         }
-        let sessions = self.programs.sessions().map_err(said)?.into_iter();
-        Ok(sessions
+        Ok(self
+            .agent_sessions()?
+            .into_iter()
             .map(|(number, session)| Session {
                 number,
                 agent_types: self.type_ids(&session.types),
@@ -347,6 +462,7 @@ impl Kernel for Live {
             tgid: agent.pid,
             agent_type: u32::from(number),
         };
+        let _turn = self.turn();
         self.programs.tag_process(running).map(drop).map_err(said)
     }
 
@@ -359,15 +475,8 @@ impl Kernel for Live {
     }
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
-        let watch = match MountWatch::new() {
-            Ok(watch) => watch,
-            Err(error) => {
-                tracing::error!(%error, "changes of the mount table are not noticed");
-                return false;
-            }
-        };
         while !stop.load(Ordering::Relaxed) {
-            match watch.wait_for_change(WAIT) {
+            match self.watch.wait_for_change(WAIT) {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => {
@@ -399,8 +508,15 @@ impl Ring for LiveRing<'_> {
     }
 
     fn next(&mut self) -> Option<Result<Record, KernelError>> {
-        let (_, read) = self.reader.next()?;
-        Some(read.map(|record| self.live.record(record)).map_err(said))
+        loop {
+            let (_, read) = self.reader.next()?;
+            match read.map(|record| self.live.record(record)) {
+                // Nobody's business; its place in the ring counts all the same.
+                Ok(None) => {}
+                Ok(Some(record)) => return Some(Ok(record)),
+                Err(error) => return Some(Err(said(error))),
+            }
+        }
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {
@@ -409,6 +525,16 @@ impl Ring for LiveRing<'_> {
 
     fn commit(&mut self, position: u64) {
         self.reader.commit(position);
+    }
+}
+
+/// Number of the innermost agent's type.
+fn agent_type(record: &record::Record) -> u32 {
+    match record {
+        record::Record::Operation(_, operation) => operation.agent_type,
+        record::Record::AgentStarted(_, program)
+        | record::Record::ProcessExeced(_, program)
+        | record::Record::ProcessExited(_, program) => program.agent_type,
     }
 }
 

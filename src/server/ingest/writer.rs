@@ -170,5 +170,5 @@ fn take(batch: &Batch, ends: &mut BTreeMap<Uuid, AuditEnd>, events: &mut Vec<New
 }
 
 fn report(error: &DbError) {
-    tracing::error!(error = %crate::server::chain(error), "cannot keep events");
+    tracing::error!(error = %crate::exit::chain(error), "cannot keep events");
 }

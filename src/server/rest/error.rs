@@ -6,8 +6,8 @@ use warp::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use warp::http::{Response as HttpResponse, StatusCode};
 use warp::reply::Response;
 
+use crate::exit::chain;
 use crate::policy::problem::Problem;
-use crate::server::chain;
 use crate::server::db::DbError;
 use crate::server::publish::PublishError;
 use crate::tls::TlsError;

@@ -19,8 +19,9 @@ use super::Call;
 use super::auth::Caller;
 use super::error::Failure;
 use super::events::filter;
+use crate::exit::chain;
+use crate::server::State;
 use crate::server::db::EventFilter;
-use crate::server::{State, chain};
 use crate::wire::rest::{EventQuery, EventRecord, Role};
 
 const READ_MAX: u32 = 500;

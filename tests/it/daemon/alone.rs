@@ -233,3 +233,67 @@ async fn a_policy_with_problems_does_not_start() {
     assert_eq!(failure.exit, Exit::Data);
     assert!(failure.message.contains("p.yaml:6:"), "{failure}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enforcement_is_claimed_only_while_it_is_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = Scripted::new();
+    kernel.set_unproven(Some("self-test: open was not denied"));
+    let daemon = start(dir.path(), &kernel).await;
+    let alarms = |daemon: &Running| -> Vec<String> {
+        let all = bodies(daemon).into_iter();
+        all.filter_map(|body| match body {
+            Body::Alarm { message } => Some(message),
+            _ => None,
+        })
+        .collect()
+    };
+    let claimed = |daemon: &Running| -> Vec<bool> {
+        let all = bodies(daemon).into_iter();
+        all.filter_map(|body| match body {
+            Body::Operation(operation) => Some(operation.enforced),
+            _ => None,
+        })
+        .collect()
+    };
+    kernel.start_agent("claude-code");
+    kernel.read(ROOT, "/opt/claude", "/home/a/.ssh/one");
+    until("the denial is spooled", || claimed(&daemon).len() == 1).await;
+    assert_eq!(claimed(&daemon), [false]);
+    assert!(
+        daemon
+            .status()
+            .borrow()
+            .unproven
+            .contains("open was not denied")
+    );
+    let proofs = kernel.proofs();
+    until("it is tried again and again", || {
+        kernel.proofs() > proofs + 2
+    })
+    .await;
+    assert_eq!(alarms(&daemon).len(), 1, "{:?}", alarms(&daemon));
+    assert!(alarms(&daemon)[0].contains("not claimed: self-test: open was not denied"));
+
+    kernel.set_unproven(None);
+    until("its end is told", || alarms(&daemon).len() == 2).await;
+    assert_eq!(alarms(&daemon)[1], "enforcement is proved again");
+    assert_eq!(daemon.status().borrow().unproven, "");
+    kernel.read(ROOT, "/opt/claude", "/home/a/.ssh/two");
+    until("the second denial is spooled", || {
+        claimed(&daemon) == [false, true]
+    })
+    .await;
+    let policies: Vec<Body> = bodies(&daemon)
+        .into_iter()
+        .filter(
+            |body| matches!(body, Body::PolicyApplied { policies, .. } if policies != &["local@1"]),
+        )
+        .collect();
+    assert_eq!(
+        policies,
+        [],
+        "the rules of the self-test are nobody's policy"
+    );
+    daemon.stop().await;
+}

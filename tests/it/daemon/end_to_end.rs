@@ -338,3 +338,32 @@ async fn an_operator_follows_and_manages_from_the_shell() {
     daemon.abandon().await;
     fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_proof_is_shown_as_observed() {
+    let fleet = Fleet::start().await;
+    let token = fleet.enrollment_token().await;
+    let kernel = Scripted::new();
+    kernel.set_unproven(Some("self-test: exec was not denied"));
+    let daemon = fleet
+        .daemon("host", Some(&token), &kernel)
+        .await
+        .expect("it starts");
+    let shown = async |mode: &str| {
+        for _ in 0..200 {
+            let hosts = fleet.tyr(&["hosts", "list", "--output=json"]).await.json();
+            if hosts["hosts"][0]["enforcement"] == mode {
+                return hosts["hosts"][0]["limits"].to_string();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("the host was never shown as {mode}");
+    };
+    assert!(shown("observe").await.contains("exec was not denied"));
+    kernel.set_unproven(None);
+    assert!(!shown("lsm").await.contains("exec was not denied"));
+    kernel.set_unproven(Some("self-test: connect was not denied"));
+    assert!(shown("observe").await.contains("connect was not denied"));
+    daemon.stop().await;
+    fleet.stop().await;
+}

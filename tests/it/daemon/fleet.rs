@@ -145,9 +145,9 @@ pub(super) async fn start_daemon(
     kernel: &Arc<Scripted>,
     dir: &Path,
 ) -> Result<Running, Failure> {
-    let empty = dir.join("daemon.yaml");
-    std::fs::write(&empty, "").expect("the folder is writable");
-    let all: Vec<&str> = ["--config", empty.to_str().expect("UTF-8")]
+    let file = dir.join("daemon.yaml");
+    std::fs::write(&file, "canary_interval_ms: 100\n").expect("the folder is writable");
+    let all: Vec<&str> = ["--config", file.to_str().expect("UTF-8")]
         .iter()
         .chain(args)
         .copied()

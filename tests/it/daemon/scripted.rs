@@ -35,6 +35,8 @@ struct State {
     live: HashSet<u64>,
     events_lost: u64,
     fails: Option<String>,
+    unproven: Option<String>,
+    proofs: u32,
     tagged: Vec<u32>,
 }
 
@@ -154,6 +156,16 @@ impl Scripted {
         self.state.lock().unwrap().fails = message.map(str::to_owned);
     }
 
+    /// From now on the self-test finds what `unproven` says; `None`: everything is denied.
+    pub(super) fn set_unproven(&self, unproven: Option<&str>) {
+        self.state.lock().unwrap().unproven = unproven.map(str::to_owned);
+    }
+
+    /// How often the self-test ran.
+    pub(super) fn proofs(&self) -> u32 {
+        self.state.lock().unwrap().proofs
+    }
+
     /// `name` of every policy in force.
     pub(super) fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
@@ -202,11 +214,18 @@ impl Scripted {
 
 impl Kernel for Scripted {
     fn enforcement(&self) -> Enforcement {
-        Enforcement::Lsm
+        let state = self.state.lock().unwrap();
+        if state.proofs > 0 && state.unproven.is_none() {
+            Enforcement::Lsm
+        } else {
+            Enforcement::Observe
+        }
     }
 
     fn limits(&self) -> Vec<String> {
-        vec!["a scripted kernel".to_owned()]
+        let mut limits = vec!["a scripted kernel".to_owned()];
+        limits.extend(self.state.lock().unwrap().unproven.clone());
+        limits
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
@@ -231,6 +250,16 @@ impl Kernel for Scripted {
             generation: state.generation,
             limits: Vec::new(),
         })
+    }
+
+    fn prove(&self) -> Result<(), KernelError> {
+        let mut state = self.state.lock().unwrap();
+        assert!(state.generation > 0, "a proof is of an image in force");
+        state.proofs += 1;
+        state
+            .unproven
+            .clone()
+            .map_or(Ok(()), |unproven| Err(KernelError(unproven)))
     }
 
     fn sessions(&self) -> Result<Vec<Session>, KernelError> {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tyr::server::chain;
+use tyr::exit::chain;
 use tyr::server::db::{Database, PoolOptions};
 use tyr::server::postgres::PrivatePostgres;
 

@@ -190,7 +190,11 @@ async fn a_refusal_lists_the_problems_of_the_library() {
     let server = TestServer::start().await;
     let deep = format!("a: {}{}", "[".repeat(5_000), "]".repeat(5_000));
     let bomb = "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nd: [*c,*c,*c]\n".to_owned();
-    let cases: Vec<Vec<u8>> = vec![
+    let mut cases: Vec<Vec<u8>> = crate::policy::malformed::files()
+        .iter()
+        .map(|path| std::fs::read(path).expect("the file can be read"))
+        .collect();
+    cases.extend([
         Vec::new(),
         b"\xff\xfe not utf-8".to_vec(),
         b"kind: [".to_vec(),
@@ -205,7 +209,7 @@ async fn a_refusal_lists_the_problems_of_the_library() {
         policy("p", "/a")
             .replace("kind: Policy", "kind: Polcy\nextra: 1")
             .into_bytes(),
-    ];
+    ]);
     for case in cases {
         let shown = String::from_utf8_lossy(&case[..case.len().min(60)]).into_owned();
         let expected = load("f.yaml", &case, &LoadOptions::default()).expect_err(&shown);

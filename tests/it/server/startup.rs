@@ -1,9 +1,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use tyr::exit::chain;
+use tyr::server::ServerError;
 use tyr::server::config::Config;
 use tyr::server::postgres::PrivatePostgres;
-use tyr::server::{ServerError, chain};
 use tyr::wire::rest::{Health, HostList};
 
 use crate::support::person::Person;
