@@ -32,24 +32,12 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
         }
         next = next.max(first);
     }
-    // Every file begins with the mark in force, but for one whose making was cut short.
-    let mut mark = None;
-    let mut tail = None;
-    let mut is_marked = true;
-    for index in (0..files.len()).rev() {
-        let is_newest = index + 1 == files.len();
-        let found = read_tail(&files[index], position.sent)?;
-        if is_newest {
-            cut(&mut files[index], found.end)?;
-            tail = Some((found.last, found.chain));
-            is_marked = found.mark.is_some();
-        }
-        mark = found.mark;
-        if mark.is_some() {
-            break;
-        }
-    }
-    let (last, chain) = tail.unwrap_or_default();
+    let Found {
+        last,
+        chain,
+        mark,
+        mut is_marked,
+    } = find_end(&mut files, position.sent)?;
     let joins = last + 1 >= next;
     if joins {
         next = last + 1;
@@ -75,23 +63,13 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
     let segment = files
         .last_mut()
         .expect("one was just made when there was none");
-    let mut writing = OpenOptions::new()
-        .append(true)
-        .open(&segment.path)
-        .map_err(io_error("open", &segment.path))?;
-    if let (false, Some(bytes)) = (is_marked, &mark) {
-        // The file it stands in may go before the next batch is whole.
-        let last = next - 1;
-        let mut again = Vec::new();
-        Mark { last, chain, bytes }.encode_to(&mut again);
-        writing
-            .write_all(&again)
-            .map_err(io_error("write", &segment.path))?;
-        segment.bytes += again.len() as u64;
-    }
-    writing
-        .sync_data()
-        .map_err(io_error("sync", &segment.path))?;
+    // The file it stands in may go before the next batch is whole.
+    let again = mark.as_deref().filter(|_| !is_marked).map(|bytes| Mark {
+        last: next - 1,
+        chain,
+        bytes,
+    });
+    let writing = open_to_write(segment, again)?;
     Ok(Inner {
         dir: dir.to_owned(),
         limits,
@@ -105,6 +83,56 @@ pub(super) fn open(dir: &Path, limits: Limits) -> Result<Inner, SpoolError> {
         position,
         place: None,
     })
+}
+
+/// Opens a file to append to, with a mark added.
+fn open_to_write(segment: &mut Segment, mark: Option<Mark<'_>>) -> Result<File, SpoolError> {
+    let path = &segment.path;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(path)
+        .map_err(io_error("open", path))?;
+    let mut bytes = Vec::new();
+    if let Some(mark) = mark {
+        mark.encode_to(&mut bytes);
+    }
+    file.write_all(&bytes)
+        .and_then(|()| file.sync_data())
+        .map_err(io_error("write", path))?;
+    segment.bytes += bytes.len() as u64;
+    Ok(file)
+}
+
+/// Where the spool ends.
+#[derive(Default)]
+struct Found {
+    last: u64,
+    chain: Chain,
+    mark: Option<Vec<u8>>,
+    /// The newest file has the mark in it. It has, but for one whose making was cut short.
+    is_marked: bool,
+}
+
+/// Takes off what does not count of the newest file, and looks for the last mark.
+fn find_end(files: &mut [Segment], sent: u64) -> Result<Found, SpoolError> {
+    let Some((newest, older)) = files.split_last_mut() else {
+        return Ok(Found::default());
+    };
+    let tail = read_tail(newest, sent)?;
+    cut(newest, tail.end)?;
+    let mut found = Found {
+        last: tail.last,
+        chain: tail.chain,
+        is_marked: tail.mark.is_some(),
+        mark: tail.mark,
+    };
+    for file in older.iter().rev() {
+        if found.mark.is_some() {
+            break;
+        }
+        found.mark = read_tail(file, sent)?.mark;
+    }
+    Ok(found)
 }
 
 /// Makes the file whose first record is `first`.
