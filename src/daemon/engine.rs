@@ -3,6 +3,7 @@
 //! Runs on the thread that reads the ring buffer, which gives records back to the kernel when
 //! their events are in the spool.
 
+mod look;
 mod operations;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::roster::Roster;
 use super::sessions::{Agent, agent_id};
 use super::sync::Change;
 
+use look::Look;
 use operations::Operations;
 
 /// Everything that stays the same while the daemon runs.
@@ -46,11 +48,8 @@ pub struct Engine {
     clock: Clock,
     /// Of the batch that is being made.
     mark: Mark,
-    /// When live sessions were last asked for.
-    looked_ns: u64,
+    look: Look,
 }
-
-const LIVE_INTERVAL_NS: u64 = 500_000_000;
 
 /// What an engine is made of.
 pub struct Parts {
@@ -80,7 +79,7 @@ impl Engine {
             operations: Operations::new(parts.repeat_window_ns),
             clock,
             mark: parts.mark,
-            looked_ns: 0,
+            look: Look::new(),
         }
     }
 
@@ -107,7 +106,7 @@ impl Engine {
             }
             Record::Exited(subject) => {
                 self.processes.exited(&subject);
-                self.root_exited(&subject);
+                self.exited(&subject);
             }
         }
         self.end_windows();
@@ -211,6 +210,10 @@ impl Engine {
 
     /// Notes a session and reports it.
     fn start(&mut self, subject: &Subject, session: Session, evidence: &str, exe: Option<&[u8]>) {
+        // A root that became another agent is not the first one's any more.
+        if let Some(before) = self.roster.session_of_root(subject.pid, subject.session) {
+            self.look.root_left(before, self.kernel.boot_ns());
+        }
         let agent = self.agent(subject, session, evidence, exe);
         let process = self.processes.describe(subject, exe, agent.root_pid);
         let reference = reference(&agent);
@@ -273,26 +276,32 @@ impl Engine {
         }
     }
 
-    /// The end of the root is when a session most often ends: looked at at once.
-    fn root_exited(&mut self, subject: &Subject) {
-        if self.roster.is_root(subject.session, subject.pid) {
+    /// The end of the root is when a session most often ends; else any later exit is.
+    fn exited(&mut self, subject: &Subject) {
+        let now_ns = self.kernel.boot_ns();
+        let is_root = self.roster.is_root(subject.session, subject.pid);
+        if is_root {
+            self.look.root_left(subject.session, now_ns);
+        }
+        if is_root || self.look.exited(subject.session, now_ns) {
             self.roster.set_ending(subject.session);
         }
     }
 
     /// Reports sessions that no thread belongs to any more.
     fn end_sessions(&mut self) {
-        // Asking the kernel walks all of its tasks.
         let now_ns = self.kernel.boot_ns();
-        let is_due = now_ns.saturating_sub(self.looked_ns) >= LIVE_INTERVAL_NS;
-        if self.roster.is_empty() || !is_due {
+        if self.roster.is_empty() || !self.look.is_due(now_ns) {
             return;
         }
-        self.looked_ns = now_ns;
         let Ok(live) = self.kernel.live_sessions() else {
             return;
         };
-        for (number, agent) in self.roster.ended(&live) {
+        let ended = self.roster.ended(&live);
+        let numbers: Vec<u64> = ended.iter().map(|(number, _)| *number).collect();
+        self.look
+            .looked(now_ns, &numbers, !self.roster.has_ending());
+        for (number, agent) in ended {
             // The kernel forgets it when its end is on disk.
             self.mark.ended.push(number);
             let process = Process {

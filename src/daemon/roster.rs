@@ -50,6 +50,19 @@ impl Roster {
             .is_some_and(|agent| agent.root_pid == pid)
     }
 
+    /// The session, other than `except`, that this process is the root of.
+    pub fn session_of_root(&self, pid: u32, except: u64) -> Option<u64> {
+        let sessions = self.lock();
+        let mut all = sessions.all().into_iter();
+        all.find(|(number, agent)| agent.root_pid == pid && *number != except)
+            .map(|(number, _)| number)
+    }
+
+    /// Whether a session was seen dead once and not twice.
+    pub fn has_ending(&self) -> bool {
+        !self.ending().is_empty()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.lock().all().is_empty()
     }

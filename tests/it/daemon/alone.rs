@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tyr::daemon::run::Running;
 use tyr::daemon::spool::Item;
@@ -294,6 +295,43 @@ async fn enforcement_is_claimed_only_while_it_is_proved() {
         policies,
         [],
         "the rules of the self-test are nobody's policy"
+    );
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_session_is_seen_at_once_and_its_life_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = Scripted::new();
+    let daemon = start(dir.path(), &kernel).await;
+    let ends = |daemon: &Running| {
+        bodies(daemon)
+            .iter()
+            .filter(|body| matches!(body, Body::AgentEnded))
+            .count()
+    };
+    kernel.start_agent("claude-code");
+    until("it is looked at once", || kernel.looks() > 0).await;
+    for child in 1..50 {
+        kernel.exec(ROOT + child, ROOT, "/usr/bin/true");
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(
+        kernel.looks() <= 2,
+        "tasks were walked {} times",
+        kernel.looks()
+    );
+
+    kernel.end_root();
+    until("a child lives on, which is seen", || kernel.looks() >= 2).await;
+    assert_eq!(ends(&daemon), 0);
+    let end = Instant::now();
+    kernel.end_last(ROOT + 1);
+    until("the end is reported", || ends(&daemon) == 1).await;
+    assert!(
+        end.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        end.elapsed()
     );
     daemon.stop().await;
 }

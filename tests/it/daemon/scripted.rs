@@ -37,6 +37,7 @@ struct State {
     fails: Option<String>,
     unproven: Option<String>,
     proofs: u32,
+    looks: u32,
     tagged: Vec<u32>,
 }
 
@@ -75,6 +76,29 @@ impl Scripted {
         let mut state = self.state.lock().unwrap();
         state.live.remove(&SESSION);
         state.buffer.push_back(Record::Exited(subject));
+    }
+
+    /// The root process ends and another one of the agent lives on.
+    pub(super) fn end_root(&self) {
+        let subject = self.subject(ROOT, 1);
+        self.state
+            .lock()
+            .unwrap()
+            .buffer
+            .push_back(Record::Exited(subject));
+    }
+
+    /// The last process of the agent ends.
+    pub(super) fn end_last(&self, pid: u32) {
+        let subject = self.subject(pid, ROOT);
+        let mut state = self.state.lock().unwrap();
+        state.live.remove(&SESSION);
+        state.buffer.push_back(Record::Exited(subject));
+    }
+
+    /// How often all tasks were walked.
+    pub(super) fn looks(&self) -> u32 {
+        self.state.lock().unwrap().looks
     }
 
     pub(super) fn exec(&self, pid: u32, parent_pid: u32, exe: &str) {
@@ -267,7 +291,9 @@ impl Kernel for Scripted {
     }
 
     fn live_sessions(&self) -> Result<HashSet<u64>, KernelError> {
-        Ok(self.state.lock().unwrap().live.clone())
+        let mut state = self.state.lock().unwrap();
+        state.looks += 1;
+        Ok(state.live.clone())
     }
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError> {
