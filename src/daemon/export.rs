@@ -22,8 +22,6 @@ const BATCH_RECORDS_MAX: usize = 1_000;
 const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Records sent and not acknowledged; past that the exporter waits.
 const UNACKNOWLEDGED_MAX: u64 = 8_000;
-/// A trickle of events is sent together.
-const GATHER: Duration = Duration::from_millis(100);
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends records for as long as the daemon runs. Returns only when `synced` has no sender left
@@ -126,7 +124,6 @@ async fn send(
             } else if synced.changed().await.is_err() {
                 return Ok(());
             }
-            tokio::time::sleep(GATHER).await;
             continue;
         };
         sent = last.sequence;
