@@ -112,9 +112,10 @@ class Stack:
         def ready():
             self.alive("daemon", self.daemon)
             hosts = self.json("hosts", "list")
-            return [host for host in items(hosts) if host["enforcement"] != "unknown"]
+            # Claimed only once the self-test has been denied what it must be denied.
+            return [host for host in items(hosts) if host["enforcement"] in ("lsm", "fmod_ret")]
 
-        self.host = wait_until("the daemon reports to the server", ready)[0]
+        self.host = wait_until("the daemon has proved that it enforces, and said so", ready)[0]
 
     def kill_daemon(self):
         self.daemon.kill()
