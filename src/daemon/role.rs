@@ -72,34 +72,43 @@ async fn serve(
         machine: machine.clone(),
         procfs: Procfs::default(),
     };
-    let identity = tokio::select! {
-        identity = identity(&config, &state, &machine) => identity?,
-        _ = terminate.recv() => return Ok(Exit::Ok),
-        _ = interrupt.recv() => return Ok(Exit::Ok),
-    };
-    let running = run::start(setup, identity)?;
-    tracing::info!(server = config.server, "the daemon is ready");
+    let mut running = run::start(setup)?;
     notifier.send("READY=1");
-    let watchdog = async {
-        let Some(interval) = notifier.watchdog_interval() else {
-            return std::future::pending::<()>().await;
-        };
-        loop {
-            tokio::time::sleep(interval).await;
-            if running.is_alive() {
+    tracing::info!(server = config.server, "the daemon is ready");
+    let mut watchdog = notifier.watchdog_interval().map(tokio::time::interval);
+    let mut enrolling = std::pin::pin!(identity(&config, &state, &machine));
+    let mut enrolled = false;
+    loop {
+        tokio::select! {
+            outcome = &mut enrolling, if !enrolled => match outcome {
+                Ok(identity) => {
+                    enrolled = true;
+                    identity.into_iter().for_each(|identity| running.connect(identity));
+                }
+                Err(failure) => {
+                    running.stop().await;
+                    return Err(failure);
+                }
+            },
+            () = tick(&mut watchdog) => if running.is_alive() {
                 notifier.send("WATCHDOG=1");
-            }
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
         }
-    };
-    tokio::select! {
-        () = watchdog => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
     notifier.send("STOPPING=1");
     tracing::info!("stopping; enforcement stays on");
     running.stop().await;
     Ok(Exit::Ok)
+}
+
+/// The next time that systemd wants to hear of a living daemon; never when it does not ask.
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// The identity of this host. A server that is away is waited for; one that refuses ends the

@@ -69,10 +69,55 @@ pub struct Running {
     engine: Arc<Mutex<Engine>>,
     spool: Arc<Spool>,
     status: watch::Receiver<Status>,
-    has_server: bool,
+    uplink: Option<Uplink>,
+    connected: bool,
+}
+
+/// What speaking with the server needs; there is none without a server.
+struct Uplink {
+    server: String,
+    about: heartbeat::About,
+    state: Arc<StateDir>,
+    kernel: Arc<dyn Kernel>,
+    roster: Arc<Roster>,
+    outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
 }
 
 impl Running {
+    /// Starts to speak with the server as the host that `identity` names. Events wait in the spool
+    /// until then, and policies of the last time hold.
+    pub fn connect(&mut self, identity: Identity) {
+        let Some(uplink) = self.uplink.take() else {
+            return;
+        };
+        self.connected = true;
+        let (renewed, identity) = watch::channel(Arc::new(identity));
+        let link = Link::new(uplink.server.clone(), identity);
+        self.tasks.spawn(export::run(
+            link.clone(),
+            Arc::clone(&self.spool),
+            uplink.outbox.subscribe(),
+            Arc::clone(&uplink.metrics),
+        ));
+        self.tasks.spawn(policy_watch::run(
+            link.clone(),
+            self.changes.clone(),
+            self.status.clone(),
+        ));
+        let sources = heartbeat::Sources {
+            about: uplink.about,
+            kernel: uplink.kernel,
+            roster: uplink.roster,
+            spool: Arc::clone(&self.spool),
+            metrics: uplink.metrics,
+        };
+        self.tasks
+            .spawn(heartbeat::run(link, sources, self.status.clone()));
+        self.tasks
+            .spawn(enroll::keep_renewed(uplink.server, uplink.state, renewed));
+    }
+
     /// What is known of the policies in force.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
@@ -107,7 +152,7 @@ impl Running {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .flush();
-        if self.has_server {
+        if self.connected {
             let drained = async {
                 while self.spool.status().acknowledged < self.spool.status().last {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -134,12 +179,13 @@ impl Running {
     }
 }
 
-/// Starts everything in order. `identity` is that of an enrolled host.
+/// Starts everything but the talk with the server, in order: agents are found and policies hold
+/// before anybody has been reached. [`Running::connect`] does the rest.
 ///
 /// # Errors
 ///
 /// The spool or the last good policies cannot be read, or policies given by hand are not valid.
-pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failure> {
+pub fn start(setup: Setup) -> Result<Running, Failure> {
     let Setup {
         config,
         state,
@@ -211,41 +257,25 @@ pub fn start(setup: Setup, identity: Option<Identity>) -> Result<Running, Failur
         enforcer,
         received: changes_receiver,
     });
-    let mut tasks = JoinSet::new();
-    let has_server = identity.is_some();
-    if let (Some(server), Some(identity)) = (config.server.clone(), identity) {
-        let (renewed, identity) = watch::channel(Arc::new(identity));
-        let link = Link::new(server.clone(), identity);
-        tasks.spawn(export::run(
-            link.clone(),
-            Arc::clone(&spool),
-            outbox.subscribe(),
-            Arc::clone(&metrics),
-        ));
-        tasks.spawn(policy_watch::run(
-            link.clone(),
-            changes.clone(),
-            status.clone(),
-        ));
-        let sources = heartbeat::Sources {
-            about: about(&config, &machine),
-            kernel,
-            roster,
-            spool: Arc::clone(&spool),
-            metrics,
-        };
-        tasks.spawn(heartbeat::run(link, sources, status.clone()));
-        tasks.spawn(enroll::keep_renewed(server, state, renewed));
-    }
+    let uplink = config.server.clone().map(|server| Uplink {
+        server,
+        about: about(&config, &machine),
+        state,
+        kernel,
+        roster,
+        outbox,
+        metrics,
+    });
     Ok(Running {
         ending,
         changes,
         threads,
-        tasks,
+        tasks: JoinSet::new(),
         engine,
         spool,
         status,
-        has_server,
+        uplink,
+        connected: false,
     })
 }
 

@@ -335,3 +335,34 @@ async fn the_end_of_a_session_is_seen_at_once_and_its_life_costs_nothing() {
     );
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_looked_for_before_the_server_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let kernel = Scripted::new();
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    let server = format!("127.0.0.1:{port}");
+    let token = format!("tyr_et_{}.{}", "0".repeat(40), "ab".repeat(32));
+    let state = dir.path().join("state").display().to_string();
+    let args = [
+        "--server",
+        &server,
+        "--enroll",
+        &token,
+        "--state-dir",
+        &state,
+    ];
+    let failure = start_daemon(&args, &kernel, dir.path())
+        .await
+        .err()
+        .expect("the server cannot be reached");
+    assert_eq!(failure.exit, Exit::Unavailable, "{failure}");
+    assert!(
+        kernel.generation() > 0,
+        "signatures were in force all the same"
+    );
+}

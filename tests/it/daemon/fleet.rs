@@ -164,16 +164,27 @@ pub(super) async fn start_daemon(
         passwd,
     };
     let state = Arc::new(StateDir::lock(&config.state_dir)?);
-    let identity = run::identity(&config, &state, &machine).await?;
     let setup = Setup {
-        config,
-        state,
+        config: config.clone(),
+        state: Arc::clone(&state),
         kernel: Arc::clone(kernel) as Arc<dyn tyr::daemon::kernel::Kernel>,
         signatures: Signatures::builtin(),
-        machine,
+        machine: machine.clone(),
         procfs: Procfs::at(&dir.join("proc")),
     };
-    run::start(setup, identity)
+    let mut running = run::start(setup)?;
+    match run::identity(&config, &state, &machine).await {
+        Ok(identity) => {
+            if let Some(identity) = identity {
+                running.connect(identity);
+            }
+            Ok(running)
+        }
+        Err(failure) => {
+            running.abandon().await;
+            Err(failure)
+        }
+    }
 }
 
 /// Asks until the answer is yes, at most 20 s.
