@@ -107,7 +107,7 @@ def ungoverned(checks):
     )
 
 
-# What the checks above amount to; printed only as a heading of their count.
+# What the checks amount to when none of them failed.
 PROVEN = (
     "it was found by itself, without wrapper, SDK or change",
     "its own Read tool, its shell and the shell's children got EPERM for what the policies deny, and it said so",
@@ -136,9 +136,10 @@ def main():
                 "both sessions were found without being told of, with the evidence",
                 sum(a["agent_type"] == "claude-code" and "claude.exe" in a["evidence"] for a in agents) >= 2, agents,
             )
-        say(f"\nProven on Linux {platform.release()}, enforcement by {mode}, with a real Claude Code:")
-        for line in PROVEN:
-            say(f"  - {line}")
+        if not checks.failed:
+            say(f"\nProven on Linux {platform.release()}, enforcement by {mode}, with a real Claude Code:")
+            for line in PROVEN:
+                say(f"  - {line}")
     checks.finish()
 
 
