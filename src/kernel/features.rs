@@ -31,7 +31,11 @@ pub(crate) fn lsm_is_active() -> bool {
 
 /// How to get BPF LSM, keeping every LSM that is active now.
 pub(crate) fn lsm_advice() -> String {
-    match lsm_list() {
+    advice_for(lsm_list().as_deref())
+}
+
+fn advice_for(list: Option<&str>) -> String {
+    match list {
         Some(list) => format!(
             "`bpf` is not an active LSM: boot with `lsm={list},bpf` on the kernel command line"
         ),
@@ -174,7 +178,15 @@ fn file_system_magic(path: &Path) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_BTF, NO_PRIVILEGE, NO_RING_BUFFER, missing_of};
+    use super::{NO_BTF, NO_PRIVILEGE, NO_RING_BUFFER, advice_for, missing_of};
+
+    #[test]
+    fn the_advice_keeps_every_lsm_that_is_active() {
+        let advice = advice_for(Some("lockdown,capability,landlock,yama,apparmor"));
+        let line = "`lsm=lockdown,capability,landlock,yama,apparmor,bpf`";
+        assert!(advice.contains(line), "{advice}");
+        assert!(advice_for(None).contains("securityfs"));
+    }
 
     #[test]
     fn what_is_missing_is_named() {
