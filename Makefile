@@ -4,7 +4,7 @@ SHELL := /bin/bash
 KERNEL ?= 6.1
 CMD ?=
 
-.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel clean
+.PHONY: help setup setup-build setup-check build test test-bypass demo vm fmt lint deny advisories bench-kernel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ build: setup-build ## build the release executable, target/release/tyr
 
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
+
+test-bypass: setup ## run every known way around a policy, on both kernels; BYPASSES.md lists them
+	cargo build --locked
+	@tests/bypass/run.sh
 
 demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
 	cargo build --locked
