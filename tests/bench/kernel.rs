@@ -76,6 +76,7 @@ fn compile_globs(globs: &[String]) -> Compiled {
         .iter()
         .map(|glob| Rule {
             name: glob.clone(),
+            description: String::new(),
             action: Action::FileRead,
             verdict: Verdict::Deny,
             severity: Severity::High,
@@ -91,6 +92,7 @@ fn compile_globs(globs: &[String]) -> Compiled {
         description: String::new(),
         labels: BTreeMap::new(),
         rules,
+        disabled: Vec::new(),
     };
     let policies = [Effective {
         policy: Arc::new(policy),

@@ -5,6 +5,7 @@
 
 mod alias;
 mod daemon;
+mod deputies;
 mod exec;
 mod file;
 mod guest;
