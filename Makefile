@@ -4,7 +4,7 @@ SHELL := /bin/bash
 KERNEL ?= 6.1
 CMD ?=
 
-.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel clean
+.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel bench-vm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ advisories: setup-check ## check dependencies against the RustSec database, whic
 
 bench-kernel: setup-build ## print nanoseconds per decision by number of rules; needs root
 	cargo bench --locked --bench kernel
+
+bench-vm: ## print instructions per system call, without and with Tyr, in a VM that counts them; KERNEL=6.1 or 6.12
+	@tests/setup.sh vm
+	@KERNEL=$(if $(filter file,$(origin KERNEL)),6.12,$(KERNEL)) tests/bench/vm.sh
 
 clean: ## remove what was built; .cache keeps what was downloaded
 	cargo clean
