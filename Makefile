@@ -60,5 +60,9 @@ advisories: setup-check ## check dependencies against the RustSec database, whic
 bench-kernel: setup-build ## print nanoseconds per decision by number of rules; needs root
 	cargo bench --locked --bench kernel
 
+bench-vm: ## print instructions per system call, without and with Tyr, in a VM that counts them; KERNEL=6.1 or 6.12
+	@tests/setup.sh vm
+	@KERNEL=$(if $(filter file,$(origin KERNEL)),6.12,$(KERNEL)) tests/bench/vm.sh
+
 clean: ## remove what was built; .cache keeps what was downloaded
 	cargo clean
