@@ -89,7 +89,7 @@ impl RingReader {
     ///
     /// # Errors
     /// poll(2) fails.
-    pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
         let end = Instant::now() + timeout;
         loop {
             if self.mapping.frame(self.position) != Frame::Nothing {

@@ -6,6 +6,7 @@
 mod alias;
 mod daemon;
 mod degraded;
+mod deputies;
 mod exec;
 mod file;
 mod guest;
