@@ -9,15 +9,18 @@
 )]
 
 pub mod abi;
+pub mod canary;
 pub mod decide;
 pub mod doctor;
 pub mod error;
 pub mod features;
+pub mod harden;
 pub mod image;
 pub mod install;
 pub mod load;
 pub mod mounts;
 pub mod object;
+pub mod own;
 pub mod pins;
 pub mod record;
 pub mod ringbuf;

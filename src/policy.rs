@@ -29,6 +29,7 @@ pub mod signatures;
 pub mod answer;
 pub mod check;
 pub mod explain;
+pub mod own;
 pub mod question;
 pub mod suite;
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use libbpf_rs::{MapType, ProgramType};
 use serde::Serialize;
 
+use super::canary;
 use super::features;
 use super::load::{LoadOptions, Programs};
 use super::object::EnforcementMode;
@@ -52,6 +53,10 @@ pub struct Report {
     pub proof: Option<Proof>,
     /// Whether programs of a daemon are pinned on this host.
     pub pinned: bool,
+    /// What the daemon on this host has proved; `None`: none has run since the boot.
+    pub canary: Option<canary::State>,
+    /// Why what the daemon claims does not hold; empty: it does, or there is none.
+    pub alarm: String,
 }
 
 /// Looks at the kernel; as root it also loads the programs, beside those of a running daemon, and
@@ -65,7 +70,12 @@ pub fn report() -> Report {
         proven: false,
         proof: None,
         pinned: Path::new(pins::DEFAULT_DIR).join("links").exists(),
+        canary: canary::State::read(Path::new(canary::STATE_FILE)),
+        alarm: String::new(),
     };
+    let now_ms = super::tagging::boot_clock_ns() / 1_000_000;
+    let problem = report.canary.as_ref().map(|state| state.problem(now_ms));
+    report.alarm = problem.flatten().unwrap_or_default();
     if !is_root() {
         report
             .limits
@@ -99,9 +109,9 @@ pub fn report() -> Report {
 }
 
 impl Report {
-    /// Whether this host can hold agents to their policies.
+    /// Whether this host can hold agents to their policies, and its daemon proves that it does.
     pub fn can_enforce(&self) -> bool {
-        self.proven
+        self.proven && self.alarm.is_empty()
     }
 }
 
@@ -140,6 +150,11 @@ impl fmt::Display for Report {
                 )?;
             }
             None => writeln!(f, "proof    not tried")?,
+        }
+        match &self.canary {
+            Some(_) if self.alarm.is_empty() => writeln!(f, "canary   denied its decoy")?,
+            Some(_) => writeln!(f, "canary   ALARM: {}", self.alarm)?,
+            None => writeln!(f, "canary   no daemon has proved anything since the boot")?,
         }
         let pinned = if self.pinned { "yes" } else { "no" };
         writeln!(

@@ -7,6 +7,7 @@ mod alias;
 mod daemon;
 mod exec;
 mod file;
+mod guard;
 mod guest;
 mod kernel;
 mod lifecycle;
