@@ -9,7 +9,10 @@
 )]
 
 pub mod abi;
+mod attach;
+pub mod build;
 pub mod canary;
+pub mod counters;
 pub mod decide;
 pub mod doctor;
 pub mod error;
@@ -23,8 +26,10 @@ pub mod object;
 pub mod own;
 pub mod pins;
 pub mod record;
+mod report;
 pub mod ringbuf;
 pub mod selftest;
 pub mod sessions;
 pub mod skel;
 pub mod tagging;
+mod takeover;

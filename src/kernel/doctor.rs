@@ -69,7 +69,7 @@ pub fn report() -> Report {
         limits: Vec::new(),
         proven: false,
         proof: None,
-        pinned: Path::new(pins::DEFAULT_DIR).join("links").exists(),
+        pinned: pins::holds_programs(Path::new(pins::DEFAULT_DIR)),
         canary: canary::State::read(Path::new(canary::STATE_FILE)),
         alarm: String::new(),
     };

@@ -44,6 +44,7 @@ impl Default for Places {
 /// How one rule came to be.
 struct Draft {
     name: &'static str,
+    description: &'static str,
     action: Action,
     patterns: Vec<String>,
 }
@@ -58,6 +59,7 @@ pub fn policy(places: &Places) -> Effective {
             .filter_map(|text| Pattern::parse(text).ok());
         rules.push(Rule {
             name: draft.name.to_owned(),
+            description: draft.description.to_owned(),
             action: draft.action,
             verdict: Verdict::Deny,
             severity: Severity::Critical,
@@ -74,6 +76,7 @@ pub fn policy(places: &Places) -> Effective {
             description: "Agents may not touch what governs them.".to_owned(),
             labels: BTreeMap::new(),
             rules,
+            disabled: Vec::new(),
         }),
         version: VERSION,
         mode: Mode::Enforce,
@@ -94,25 +97,75 @@ fn drafts(places: &Places) -> Vec<Draft> {
         "/usr/lib/systemd/system/tyr*",
         "/usr/lib/systemd/system/tyr*/**",
     ];
-    let draft = |name, action, patterns| Draft {
+    let draft = |name, description, action, patterns| Draft {
         name,
+        description,
         action,
         patterns,
     };
     use Action::{FileRead, FileWrite};
     vec![
-        draft("state-read", FileRead, secrets.clone()),
-        draft("state-write", FileWrite, secrets),
-        draft("credentials-read", FileRead, texts(&CREDENTIALS)),
-        draft("credentials-write", FileWrite, texts(&CREDENTIALS)),
-        draft("executables", FileWrite, own(&places.executables)),
-        draft("settings", FileWrite, own(&places.settings)),
-        draft("units", FileWrite, texts(&units)),
-        // What is loaded or started before Tyr is.
-        draft("boot", FileWrite, texts(&BOOT)),
+        draft(
+            "state-read",
+            "keys of this host, tokens, and events that are not sent yet",
+            FileRead,
+            secrets.clone(),
+        ),
+        draft(
+            "state-write",
+            "the same, the policies of the last time, and the server's database socket",
+            FileWrite,
+            secrets,
+        ),
+        draft(
+            "credentials-read",
+            "whoever holds an operator's token changes policies",
+            FileRead,
+            texts(&CREDENTIALS),
+        ),
+        draft(
+            "credentials-write",
+            "the command line would talk to another server",
+            FileWrite,
+            texts(&CREDENTIALS),
+        ),
+        draft(
+            "executables",
+            "the next start would run something else",
+            FileWrite,
+            own(&places.executables),
+        ),
+        draft(
+            "settings",
+            "the next start would govern less",
+            FileWrite,
+            own(&places.settings),
+        ),
+        draft(
+            "units",
+            "the next start would govern less, or not be",
+            FileWrite,
+            texts(&units),
+        ),
+        draft(
+            "boot",
+            "what is loaded or started before Tyr is",
+            FileWrite,
+            texts(&BOOT),
+        ),
         // Devices whose numbers are given out as they come: the kernel cannot know them.
-        draft("devices-read", FileRead, texts(&DEVICES)),
-        draft("devices-write", FileWrite, texts(&DEVICES)),
+        draft(
+            "devices-read",
+            "a disk read below its file system has no paths",
+            FileRead,
+            texts(&DEVICES),
+        ),
+        draft(
+            "devices-write",
+            "a disk written below its file system has no paths",
+            FileWrite,
+            texts(&DEVICES),
+        ),
     ]
 }
 

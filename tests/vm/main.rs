@@ -5,6 +5,7 @@
 
 mod alias;
 mod daemon;
+mod deputies;
 mod exec;
 mod file;
 mod guard;
@@ -14,5 +15,9 @@ mod lifecycle;
 mod lineage;
 mod names;
 mod network;
+mod object;
+mod probe;
 mod recognise;
+mod running;
 mod syscall;
+mod upgrade;
