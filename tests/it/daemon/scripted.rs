@@ -12,7 +12,7 @@ use tyr::daemon::kernel::{
 };
 use tyr::model::action::Action;
 use tyr::model::resource::Resource;
-use tyr::model::verdict::Verdict;
+use tyr::model::verdict::{Mode, Verdict};
 use tyr::policy::evaluate::{Request, evaluate};
 use tyr::policy::fact::Fact;
 use tyr::policy::principal::Principal;
@@ -242,6 +242,16 @@ impl Scripted {
     /// How often the self-test ran.
     pub(super) fn proofs(&self) -> u32 {
         self.state.lock().unwrap().proofs
+    }
+
+    /// Whether there are policies and none of them is enforced.
+    pub(super) fn is_monitored(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        let wanted = state.wanted.as_ref();
+        wanted.is_some_and(|wanted| {
+            let policies = &wanted.policies;
+            !policies.is_empty() && policies.iter().all(|policy| policy.mode == Mode::Monitor)
+        })
     }
 
     /// `name` of every policy in force.
