@@ -90,10 +90,14 @@ TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
 	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
 }
 
+static int tyr_judge_passed(struct file *file);
+
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
-	return tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+	int denied = tyr_judge_passed(file);
+
+	return denied ? denied : tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,

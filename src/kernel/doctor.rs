@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use libbpf_rs::{MapType, ProgramType};
 use serde::Serialize;
 
 use super::canary;
+use super::counters::pinned_misses;
 use super::features;
 use super::load::{LoadOptions, Programs};
 use super::object::EnforcementMode;
@@ -53,6 +55,8 @@ pub struct Report {
     pub proof: Option<Proof>,
     /// Whether programs of a daemon are pinned on this host.
     pub pinned: bool,
+    /// How often the kernel skipped each of these: what it would have refused was allowed.
+    pub skipped: BTreeMap<String, u64>,
     /// What the daemon on this host has proved; `None`: none has run since the boot.
     pub canary: Option<canary::State>,
     /// Why what the daemon claims does not hold; empty: it does, or there is none.
@@ -70,6 +74,7 @@ pub fn report() -> Report {
         proven: false,
         proof: None,
         pinned: pins::holds_programs(Path::new(pins::DEFAULT_DIR)),
+        skipped: BTreeMap::new(),
         canary: canary::State::read(Path::new(canary::STATE_FILE)),
         alarm: String::new(),
     };
@@ -81,6 +86,10 @@ pub fn report() -> Report {
             .limits
             .push("not root: nothing was loaded, run `sudo tyr doctor`".to_owned());
         return report;
+    }
+    match pinned_misses(Path::new(pins::DEFAULT_DIR)) {
+        Ok(skipped) => report.skipped = skipped,
+        Err(error) => report.limits.push(error.to_string()),
     }
     let options = LoadOptions {
         pin_dir: None,
@@ -111,7 +120,7 @@ pub fn report() -> Report {
 impl Report {
     /// Whether this host can hold agents to their policies, and its daemon proves that it does.
     pub fn can_enforce(&self) -> bool {
-        self.proven && self.alarm.is_empty()
+        self.proven && self.skipped.is_empty() && self.alarm.is_empty()
     }
 }
 
@@ -132,6 +141,13 @@ impl fmt::Display for Report {
         writeln!(f, "mode     {}", self.mode)?;
         for limit in &self.limits {
             writeln!(f, "limit    {limit}")?;
+        }
+        for (program, count) in &self.skipped {
+            writeln!(
+                f,
+                "SKIPPED  {program}: {count} operations were not looked at, because it was active \
+                 on the same CPU"
+            )?;
         }
         match self.proof {
             Some(proof) => {
