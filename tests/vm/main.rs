@@ -5,6 +5,7 @@
 
 mod alias;
 mod daemon;
+mod degraded;
 mod deputies;
 mod exec;
 mod file;
