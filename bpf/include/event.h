@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 1,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
@@ -149,7 +149,11 @@ enum tyr_hook {
 	TYR_HOOK_UNIX_CONNECT = 17,
 	TYR_HOOK_FILE_RECEIVE = 18,
 	TYR_HOOK_MMAP = 19,
-	TYR_HOOKS = 20,
+	TYR_HOOK_FILE_USE = 20,		/* a descriptor that was opened before this verdict */
+	TYR_HOOK_INODE_SETATTR = 21,
+	TYR_HOOK_FILE_IOCTL = 22,
+	TYR_HOOK_INTERPRETER = 23,	/* of an executable, or of a script */
+	TYR_HOOKS = 24,
 };
 
 /* Counters in the per-CPU array `counters`; none of them is reset while the programs live. */

@@ -13,7 +13,7 @@ use super::pins::Pins;
 use super::skel::{EnforceSkelBuilder, tyr_config};
 
 /// `TYR_EVENT_ABI` in `bpf/include/event.h`: maps of another number are not reused.
-const EVENT_ABI: u32 = 1;
+const EVENT_ABI: u32 = 2;
 
 /// What to load, and where to keep it.
 #[derive(Clone, Debug)]
