@@ -16,6 +16,7 @@ pub mod features;
 pub mod image;
 pub mod install;
 pub mod load;
+pub mod memory;
 pub mod mounts;
 pub mod object;
 pub mod pins;
