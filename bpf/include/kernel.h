@@ -24,6 +24,7 @@ struct seq_file;
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_flags;
+	unsigned long s_magic;
 	struct dentry *s_root;
 } TYR_CORE;
 
@@ -127,6 +128,7 @@ enum tyr_kernel_values {
 	FMODE_WRITE = 0x2,
 	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
 	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
+	NSFS_MAGIC = 0x6e736673,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
