@@ -4,7 +4,7 @@ SHELL := /bin/bash
 KERNEL ?= 6.1
 CMD ?=
 
-.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel clean
+.PHONY: help setup setup-build setup-check build test test-compat bench-memory demo vm fmt lint deny advisories bench-kernel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,15 @@ build: setup-build ## build the release executable, target/release/tyr
 
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
+
+test-compat: setup ## compare tools and system calls with and without Tyr; KERNEL=6.1 or 6.12
+	@tests/setup.sh compat
+	cargo build --locked
+	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh work
+	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh calls
+
+bench-memory: setup build ## print the release daemon's memory with 1,000 rules and 100 agents; KERNEL=6.1 or 6.12
+	@KERNEL=$(KERNEL) TYR=$(CURDIR)/target/release/tyr tests/compat.sh memory
 
 demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
 	cargo build --locked
