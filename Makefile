@@ -3,8 +3,10 @@
 SHELL := /bin/bash
 KERNEL ?= 6.1
 CMD ?=
+KILLS ?= 100
 
-.PHONY: help setup setup-build setup-check build test test-compat bench-memory demo vm fmt lint deny advisories bench-kernel clean
+# Every target is a command, none a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +35,10 @@ test-compat: setup ## compare tools and system calls with and without Tyr; KERNE
 bench-memory: setup build ## print the release daemon's memory with 1,000 rules and 100 agents; KERNEL=6.1 or 6.12
 	@KERNEL=$(KERNEL) TYR=$(CURDIR)/target/release/tyr tests/compat.sh memory
 
+test-bypass: setup ## run every known way around a policy, on both kernels; BYPASSES.md lists them
+	cargo build --locked
+	@tests/bypass/run.sh
+
 demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
 	cargo build --locked
 	@KERNEL=$(KERNEL) tests/demo.sh
@@ -41,6 +47,11 @@ vm: export VM_COMMAND = $(CMD)
 vm: ## boot KERNEL=6.1 or 6.12 and run CMD='…' in it as root; without CMD, a shell
 	@tests/setup.sh vm
 	@KERNEL=$(KERNEL) tests/vm/run.sh "$$VM_COMMAND"
+
+test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; KERNEL=6.1 or 6.12
+	@tests/setup.sh vm
+	cargo build --locked
+	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
 
 fmt: ## format the Rust code
 	cargo fmt
@@ -57,6 +68,10 @@ advisories: setup-check ## check dependencies against the RustSec database, whic
 
 bench-kernel: setup-build ## print nanoseconds per decision by number of rules; needs root
 	cargo bench --locked --bench kernel
+
+bench-vm: ## print instructions per system call, without and with Tyr, in a VM that counts them; KERNEL=6.1 or 6.12
+	@tests/setup.sh vm
+	@KERNEL=$(if $(filter file,$(origin KERNEL)),6.12,$(KERNEL)) tests/bench/vm.sh
 
 clean: ## remove what was built; .cache keeps what was downloaded
 	cargo clean

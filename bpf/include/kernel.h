@@ -56,6 +56,7 @@ struct file {
 	fmode_t f_mode;
 	struct inode *f_inode;
 	unsigned int f_flags;
+	void *private_data;
 	struct path f_path;
 } TYR_CORE;
 
@@ -90,10 +91,20 @@ struct sockaddr {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	unsigned long msg_controllen;
 } TYR_CORE;
 
+struct in6_addr {
+	__u8 bytes[16];
+};
+
 struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
 	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 } TYR_CORE;
 
 struct sock {
@@ -108,8 +119,19 @@ struct socket {
 	struct sock *sk;
 } TYR_CORE;
 
+struct sockaddr_un {
+	__u16 sun_family;
+	char sun_path[108];
+} TYR_CORE;
+
+struct unix_address {
+	int len;			/* of the name, its family included */
+	struct sockaddr_un name[];
+} TYR_CORE;
+
 struct unix_sock {
 	struct sock sk;
+	struct unix_address *addr;
 	struct path path;
 } TYR_CORE;
 
@@ -133,6 +155,7 @@ enum tyr_kernel_values {
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
 	S_IFDIR = 0040000,
+	S_IFSOCK = 0140000,
 	PROT_EXEC = 0x4,
 	EPERM = 1,
 	ENOMEM = 12,

@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use libbpf_rs::{MapType, ProgramType};
 use serde::Serialize;
 
+use super::counters::pinned_misses;
 use super::features;
 use super::load::{LoadOptions, Programs};
 use super::object::EnforcementMode;
@@ -52,6 +54,8 @@ pub struct Report {
     pub proof: Option<Proof>,
     /// Whether programs of a daemon are pinned on this host.
     pub pinned: bool,
+    /// How often the kernel skipped each of these: what it would have refused was allowed.
+    pub skipped: BTreeMap<String, u64>,
 }
 
 /// Looks at the kernel; as root it also loads the programs, beside those of a running daemon, and
@@ -64,13 +68,18 @@ pub fn report() -> Report {
         limits: Vec::new(),
         proven: false,
         proof: None,
-        pinned: Path::new(pins::DEFAULT_DIR).join("links").exists(),
+        pinned: pins::holds_programs(Path::new(pins::DEFAULT_DIR)),
+        skipped: BTreeMap::new(),
     };
     if !is_root() {
         report
             .limits
             .push("not root: nothing was loaded, run `sudo tyr doctor`".to_owned());
         return report;
+    }
+    match pinned_misses(Path::new(pins::DEFAULT_DIR)) {
+        Ok(skipped) => report.skipped = skipped,
+        Err(error) => report.limits.push(error.to_string()),
     }
     let options = LoadOptions {
         pin_dir: None,
@@ -101,7 +110,7 @@ pub fn report() -> Report {
 impl Report {
     /// Whether this host can hold agents to their policies.
     pub fn can_enforce(&self) -> bool {
-        self.proven
+        self.proven && self.skipped.is_empty()
     }
 }
 
@@ -122,6 +131,13 @@ impl fmt::Display for Report {
         writeln!(f, "mode     {}", self.mode)?;
         for limit in &self.limits {
             writeln!(f, "limit    {limit}")?;
+        }
+        for (program, count) in &self.skipped {
+            writeln!(
+                f,
+                "SKIPPED  {program}: {count} operations were not looked at, because it was active \
+                 on the same CPU"
+            )?;
         }
         match self.proof {
             Some(proof) => {

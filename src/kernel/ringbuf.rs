@@ -124,6 +124,13 @@ impl RingReader {
         }
     }
 
+    /// Walks on from `position`, where it lies ahead and inside the buffer. Nothing is given back.
+    pub(super) fn pass_over(&mut self, position: u64) {
+        if position <= self.mapping.producer() {
+            self.position = self.position.max(position);
+        }
+    }
+
     /// Gives back everything before `position`. One that is behind what was given back already
     /// changes nothing; one ahead of the walk moves the walk there. One that the kernel has not
     /// reached is not of this buffer, and is not believed.

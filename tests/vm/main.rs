@@ -5,6 +5,8 @@
 
 mod alias;
 mod daemon;
+mod degraded;
+mod deputies;
 mod exec;
 mod file;
 mod guest;
@@ -13,5 +15,9 @@ mod lifecycle;
 mod lineage;
 mod names;
 mod network;
+mod object;
+mod probe;
 mod recognise;
+mod running;
 mod syscall;
+mod upgrade;

@@ -9,7 +9,25 @@ fn sample(proof: Option<Proof>) -> Report {
         proven: proof.is_some_and(Proof::holds),
         proof,
         pinned: false,
+        skipped: BTreeMap::new(),
     }
+}
+
+#[test]
+fn a_skipped_program_is_shown_and_proves_the_opposite() {
+    let mut report = sample(Some(Proof {
+        open: libc::EPERM,
+        exec: libc::EPERM,
+        connect: libc::EPERM,
+    }));
+    assert!(report.can_enforce());
+    report.skipped.insert("fmod_file_open".to_owned(), 3);
+    assert!(!report.can_enforce());
+    assert!(
+        report
+            .to_string()
+            .contains("SKIPPED  fmod_file_open: 3 operations")
+    );
 }
 
 #[test]
