@@ -230,6 +230,7 @@ enum tyr_kernel_values {
 	FMODE_WRITE = 0x2,
 	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
 	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
+	NSFS_MAGIC = 0x6e736673,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
