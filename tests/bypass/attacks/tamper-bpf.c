@@ -3,7 +3,7 @@
 // who: root
 // allowed: no
 // action: file_write
-// event: bpf*
+// event: *bpf?command*
 // variants: next-program next-map program map-write map-delete link-detach pinned load
 
 #include "attack.h"
