@@ -21,5 +21,7 @@
 #include "hooks/descriptor.h"
 #include "hooks/attribute.h"
 #include "hooks/network.h"
+#include "hooks/guard_task.h"
+#include "hooks/guard_kernel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -9,6 +9,7 @@ mod degraded;
 mod deputies;
 mod exec;
 mod file;
+mod guard;
 mod guest;
 mod kernel;
 mod lifecycle;

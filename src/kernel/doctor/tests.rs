@@ -10,6 +10,8 @@ fn sample(proof: Option<Proof>) -> Report {
         proof,
         pinned: false,
         skipped: BTreeMap::new(),
+        canary: None,
+        alarm: String::new(),
     }
 }
 
@@ -100,4 +102,29 @@ fn the_self_test_policy_binds_only_its_own_agent() {
     let effective = selftest::policy();
     assert_eq!(effective.agent_types, [selftest::AGENT_TYPE]);
     assert_eq!(effective.policy.rules.len(), 3);
+}
+
+#[test]
+fn a_daemon_that_proves_nothing_is_an_alarm() {
+    let eperm = libc::EPERM;
+    let mut report = sample(Some(Proof {
+        open: eperm,
+        exec: eperm,
+        connect: eperm,
+    }));
+    assert!(report.can_enforce());
+    report.canary = Some(canary::State {
+        at_boot_ms: 0,
+        every_ms: 5_000,
+        unproven: String::new(),
+    });
+    assert!(report.can_enforce());
+    assert!(report.to_string().contains("canary   denied its decoy"));
+    report.alarm = "open was not denied".to_owned();
+    assert!(!report.can_enforce());
+    let text = report.to_string();
+    assert!(
+        text.contains("canary   ALARM: open was not denied"),
+        "{text}"
+    );
 }

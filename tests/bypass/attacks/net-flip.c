@@ -5,7 +5,7 @@
 #include "net.h"
 #include <pthread.h>
 
-enum { FLIP_TRIES = 4000, FLIP_SECONDS = 3 };
+enum { FLIP_TRIES = 2000, FLIP_SECONDS = 3 };
 
 static struct sockaddr_in wanted;
 static volatile struct sockaddr_in shown;
