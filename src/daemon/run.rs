@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::exit::{Exit, Failure, chain};
+use crate::model::event::Body;
 use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
@@ -117,6 +118,14 @@ impl Running {
             .spawn(heartbeat::run(link, sources, self.status.clone()));
         self.tasks
             .spawn(enroll::keep_renewed(uplink.server, uplink.state, renewed));
+    }
+
+    /// Puts an event about the host itself into the audit.
+    pub fn tell(&self, body: Body) {
+        self.engine
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .host_event(body);
     }
 
     /// What is known of the policies in force.
