@@ -2,6 +2,8 @@
 
 mod skipped;
 
+mod release;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -162,30 +164,6 @@ impl Live {
     /// Whether an earlier daemon's programs were taken over.
     pub fn adopted(&self) -> bool {
         self.programs.adopted()
-    }
-
-    /// Whether a process is an agent's, or may become one.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's tasks cannot be walked.
-    pub fn is_governed(&self, pid: u32) -> Result<bool, KernelError> {
-        if self.is_observing() {
-            return Ok(false);
-        }
-        let tasks = self.programs.live_tasks().map_err(said)?;
-        Ok(tasks
-            .iter()
-            .any(|task| task.tgid == pid && task.session != 0))
-    }
-
-    /// Takes enforcement off this host.
-    ///
-    /// # Errors
-    ///
-    /// A pin cannot be removed.
-    pub fn release(self) -> Result<(), KernelError> {
-        self.programs.release().map_err(said)
     }
 
     fn is_observing(&self) -> bool {
