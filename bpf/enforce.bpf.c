@@ -19,5 +19,7 @@
 #include "hooks/exec.h"
 #include "hooks/file.h"
 #include "hooks/network.h"
+#include "hooks/guard_task.h"
+#include "hooks/guard_kernel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

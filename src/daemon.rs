@@ -30,6 +30,7 @@ pub mod outbox;
 pub mod spool;
 
 pub mod policies;
+pub mod protect;
 pub mod sync;
 pub mod watch;
 

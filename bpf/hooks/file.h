@@ -42,7 +42,9 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 
 static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 {
+	struct inode *inode = file->f_inode;
 	struct tyr_decision decision = {};
+	__u32 kind, rule;
 	struct tyr_opening opening = { .decision = &decision };
 
 	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
@@ -52,6 +54,7 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 		return -EPERM;
 	}
 	opening.mode = BPF_CORE_READ(file, f_mode);
+	kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
 	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
 		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
@@ -61,6 +64,14 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 		return -EPERM;
 	if (!decision.work->number)
 		return 0;
+	if (kind) {
+		decision.work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
+								     TYR_ACTION_FILE_READ;
+		rule = tyr_guard_place(decision.work, BPF_CORE_READ(file, f_path.dentry), inode,
+				       kind, opening.mode & FMODE_WRITE);
+		if (rule)
+			return tyr_refuse(&decision, rule, 0);
+	}
 	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
 	return opening.denied ? -EPERM : 0;
@@ -79,10 +90,14 @@ TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
 	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
 }
 
+static int tyr_judge_passed(struct file *file);
+
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
-	return tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+	int denied = tyr_judge_passed(file);
+
+	return denied ? denied : tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,

@@ -40,6 +40,7 @@ use super::outbox::Outbox;
 use super::policies::{self, LastGood, Set};
 use super::processes::Processes;
 use super::procfs::Procfs;
+use super::protect;
 use super::roster::Roster;
 use super::spool::{Limits, Spool};
 use super::state::StateDir;
@@ -246,6 +247,7 @@ pub fn start(setup: Setup) -> Result<Running, Failure> {
         host: host_facts(&config),
         agent_types,
         set: Set::default(),
+        own: protect::policy(&config),
         canary: Canary::every(config.canary_interval),
         glass: Glass::default(),
     };

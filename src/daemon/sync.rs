@@ -74,6 +74,8 @@ pub struct Enforcer {
     pub agent_types: Vec<String>,
     /// The set in force.
     pub set: Set,
+    /// Holds beside every set.
+    pub own: Effective,
     pub canary: Canary,
     pub glass: Glass,
 }
@@ -127,7 +129,9 @@ impl Enforcer {
     /// Puts `set` in force. On any problem what was in force stays so, and the problem is told.
     pub fn apply(&mut self, set: &Set) -> bool {
         let applied = effective(set, &self.agent_types).and_then(|policies| {
-            self.put_in_force(set, policies)
+            let mut policies = Arc::unwrap_or_clone(policies);
+            policies.push(self.own.clone());
+            self.put_in_force(set, Arc::new(policies))
                 .map_err(|error| vec![error])
         });
         match applied {

@@ -36,7 +36,7 @@ def make(programs):
     shutil.copy(BIN / "session", agent)
 
 
-def prepare(directory, attack, owner):
+def prepare(directory, attack, owner, port):
     """One attack's directory. Returns what only who reads guarded/secret can know."""
     token = "secret-" + secrets.token_hex(8)
     for name in ("guarded/below", "locked/empty", "programs", "listed", "bound", "free"):
@@ -45,6 +45,7 @@ def prepare(directory, attack, owner):
         (directory / name).write_text(token + "\n")
     (directory / "locked/file").write_text("as it was\n")
     (directory / "free/file").write_text("free\n")
+    (directory / "free/port").write_text(f"{port}\n")
     for name in ("programs/denied", "programs/bound", "listed/allowed"):
         shutil.copy(BIN / "victim", directory / name)
     for found in [directory.parent, directory, *directory.rglob("*")]:
@@ -97,7 +98,7 @@ def picture(directory):
 def evidence(directory, attack, token, before):
     """Whether the attack got what it was after, whatever it says of itself; None when only it can know."""
     output = said(directory)
-    if attack.target == "read":
+    if attack.target in ("read", "connect"):
         return token.encode() in output
     if attack.target == "exec":
         return VICTIM_SAYS in output

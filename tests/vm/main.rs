@@ -5,9 +5,11 @@
 
 mod alias;
 mod daemon;
+mod degraded;
 mod deputies;
 mod exec;
 mod file;
+mod guard;
 mod guest;
 mod kernel;
 mod lifecycle;

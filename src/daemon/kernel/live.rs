@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::kernel::canary::{self, Canary};
 use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts};
 use crate::kernel::object::EnforcementMode;
@@ -35,6 +36,8 @@ use skipped::Skipped;
 const WAIT: Duration = Duration::from_millis(500);
 /// The mount table is read again for a record at most this often.
 const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
+/// Proofs by the canary alone, between two that also try an exec and a connect.
+const ASKED_MAX: u32 = 11;
 
 const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
      this version's, with the policies they had: they go when a policy set is in force";
@@ -55,14 +58,40 @@ pub struct Live {
     /// Held by whoever tags processes or changes the image.
     turn: Mutex<Option<Proving>>,
     /// Why enforcement is not claimed; `None`: it was proved.
-    unproven: Mutex<Option<String>>,
+    unproven: Mutex<Option<Unproven>>,
+    /// How often it is proved again, for whoever reads the canary's state.
+    proof_interval: Duration,
 }
 
 /// What the self-test needs of the image in force.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Proving {
     generation: u32,
     slot: u32,
+    /// `None`: the next proof is a whole one, and makes it.
+    canary: Option<Canary>,
+    /// Since the last whole proof.
+    asked: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Unproven {
+    reason: String,
+    since: jiff::Zoned,
+}
+
+impl Unproven {
+    fn now(reason: String) -> Unproven {
+        let since = jiff::Zoned::now();
+        Unproven { reason, since }
+    }
+}
+
+impl std::fmt::Display for Unproven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.since.strftime("%Y-%m-%d %H:%M:%S %:z");
+        write!(f, "unproven since {since}: {}", self.reason)
+    }
 }
 
 impl Live {
@@ -79,6 +108,9 @@ impl Live {
             ..LoadOptions::default()
         })
         .map_err(said)?;
+        if programs.mode() != EnforcementMode::Observe {
+            programs.protect_process(std::process::id()).map_err(said)?;
+        }
         // Opened before the table is read, so that no change falls between the two.
         let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
@@ -91,7 +123,10 @@ impl Live {
             skipped: Skipped::default(),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
-            unproven: Mutex::new(Some("enforcement has not been proved yet".to_owned())),
+            unproven: Mutex::new(Some(Unproven::now(
+                "enforcement has not been proved yet".to_owned(),
+            ))),
+            proof_interval: Duration::ZERO,
         })
     }
 
@@ -118,22 +153,41 @@ impl Live {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn unproven(&self) -> MutexGuard<'_, Option<String>> {
+    fn unproven(&self) -> MutexGuard<'_, Option<Unproven>> {
         self.unproven
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn try_proof(&self) -> Result<(), KernelError> {
-        let turn = self.turn();
-        let Some(proving) = *turn else {
+        let mut turn = self.turn();
+        let Some(proving) = turn.as_mut() else {
             return Err(KernelError("no policy image is in force".to_owned()));
         };
+        if let Some(canary) = &mut proving.canary
+            && proving.asked < ASKED_MAX
+        {
+            proving.asked += 1;
+            let errno = canary.ask();
+            if matches!(errno, Ok(libc::EPERM)) {
+                return Ok(());
+            }
+            // What is wrong is for the whole proof to say: the canary itself may have ended.
+            tracing::warn!(?errno, "the canary was not denied its decoy");
+        }
+        proving.canary = None;
+        self.prove_whole(proving)
+    }
+
+    fn prove_whole(&self, proving: &mut Proving) -> Result<(), KernelError> {
         self.remove_old_self_tests()?;
         let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
         let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
         let not_denied = proof.not_denied();
         if not_denied.is_empty() {
+            let canary = Canary::start(&self.programs, proving.generation, proving.slot);
+            proving.canary = Some(canary.map_err(said)?);
+            proving.asked = 0;
             return Ok(());
         }
         let what = not_denied.join(", ");
@@ -159,6 +213,28 @@ impl Live {
         let mut policies = wanted.policies.to_vec();
         policies.push(selftest::policy());
         (policies, slots)
+    }
+
+    /// Keeps what was proved in a file for `tyr doctor`.
+    fn leave_state(&self, unproven: String) {
+        if self.proof_interval.is_zero() {
+            return;
+        }
+        let state = canary::State {
+            at_boot_ms: boot_clock_ns() / 1_000_000,
+            every_ms: u64::try_from(self.proof_interval.as_millis()).unwrap_or(u64::MAX),
+            unproven,
+        };
+        if let Err(error) = state.write(Path::new(canary::STATE_FILE)) {
+            tracing::warn!(%error, "cannot keep the canary's state");
+        }
+    }
+
+    /// Tells whoever asks, from the next proof on, that there will be one every `interval`.
+    #[must_use]
+    pub fn proved_every(mut self, interval: Duration) -> Live {
+        self.proof_interval = interval;
+        self
     }
 
     /// Whether an earlier daemon's programs were taken over.
@@ -282,7 +358,7 @@ impl Live {
             record::Reason::Unsettled => Reason::Unsettled,
             record::Reason::TooLong => Reason::TooLong,
             record::Reason::Fault => Reason::Fault,
-            record::Reason::Own => Reason::SelfProtection,
+            record::Reason::Own(rule) => Reason::SelfProtection(rule.name()),
             record::Reason::Moved => Reason::Moved,
         };
         let (resource, described) = self.resource(&operation.object, reason);
@@ -309,6 +385,7 @@ impl Live {
                     (Resource::Paths(paths), String::new())
                 }
             }
+            record::Object::Act(act) => (Resource::Unknown, act.to_string()),
             record::Object::Address {
                 ip: Some(ip),
                 port,
@@ -347,7 +424,7 @@ impl Kernel for Live {
         if !self.is_observing()
             && let Some(unproven) = &*self.unproven()
         {
-            limits.insert(0, unproven.clone());
+            limits.insert(0, unproven.to_string());
         }
         if self.programs.has_predecessor() {
             limits.push(PREDECESSOR_LIMIT.to_owned());
@@ -401,14 +478,24 @@ impl Kernel for Live {
         };
         compiled.unknown_slot = unknown_slot;
         let mut turn = self.turn();
+        let canary = turn.as_mut().and_then(|proving| proving.canary.take());
         let prepare = |generation: u32| {
+            if let Some(canary) = &canary {
+                let session = canary.session();
+                self.programs.refine_session(session, generation, slot)?;
+            }
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
             }
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
-        *turn = Some(Proving { generation, slot });
+        *turn = Some(Proving {
+            generation,
+            slot,
+            canary,
+            asked: 0,
+        });
         match self.programs.take_over() {
             Ok(false) => {}
             Ok(true) => self.left_behind.store(true, Ordering::Release),
@@ -425,7 +512,18 @@ impl Kernel for Live {
             return Ok(());
         }
         let outcome = self.try_proof();
-        *self.unproven() = outcome.as_ref().err().map(ToString::to_string);
+        let mut unproven = self.unproven();
+        *unproven = outcome.as_ref().err().map(|error| {
+            let known = unproven
+                .take()
+                .filter(|known| known.reason == error.to_string());
+            known.unwrap_or_else(|| Unproven::now(error.to_string()))
+        });
+        let said = unproven
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        drop(unproven);
+        self.leave_state(said);
         outcome
     }
 

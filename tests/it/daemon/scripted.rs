@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tyr::daemon::kernel::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
-    Session, Subject, Wanted,
+    Decision, Enforcement, FOUND_RUNNING, InForce, Kernel, KernelError, Reason, Record, Ring,
+    RunningAgent, Session, Subject, Wanted,
 };
 use tyr::model::action::Action;
 use tyr::model::resource::Resource;
@@ -87,6 +87,20 @@ impl Scripted {
         state.sessions.push(session);
         state.live.insert(SESSION);
         state.record(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+    }
+
+    /// A daemon has tagged an agent that ran already; no record tells of it.
+    pub(super) fn tag_agent(&self, agent_type: &str) {
+        let number = SESSION | FOUND_RUNNING;
+        let session = Session {
+            number,
+            agent_types: vec![agent_type.to_owned()],
+            root_pid: ROOT,
+            root_start_boot_ns: 1_000,
+        };
+        let mut state = self.state.lock().unwrap();
+        state.sessions.push(session);
+        state.live.insert(number);
     }
 
     pub(super) fn end_agent(&self) {
