@@ -23,7 +23,6 @@ use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
 
-use super::break_glass;
 use super::config::Config;
 use super::discover::discover;
 use super::engine::{Engine, HostFacts, Parts};
@@ -309,10 +308,7 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
     if last_good.generation != 0
         && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
     {
-        let policies = match last_good.monitored {
-            true => break_glass::monitored(&policies),
-            false => policies,
-        };
+        let policies = enforcer.whole(policies, last_good.monitored);
         // Records of before this start were decided by that generation.
         enforcer.generations.add(Generation {
             number: last_good.generation,

@@ -174,7 +174,7 @@ def judge(attack, runs, events):
         wrong.append(f"denied: {denied.result()} instead of {' or '.join(attack.refusal)}")
     if not audited(events, denied):
         near = sorted({f"{e['action']} {e['resource']}" for e in events if str(denied.directory) in (e["resource"] or "")})
-        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}")
+        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}: {line}")
     return wrong
 
 

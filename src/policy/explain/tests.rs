@@ -200,3 +200,18 @@ fn a_rule_that_says_why_is_quoted() {
     let why = "why:      it starts programs for whoever asks\n";
     assert!(answer.text.contains(why), "{}", answer.text);
 }
+
+#[test]
+fn what_is_built_in_is_named() {
+    let answer = ask("file_write", "/var/lib/tyr/policies.json", None, false);
+    let expected = json!({
+        "verdict": "deny", "policy": "tyr-self", "rule": "state-write", "severity": "critical",
+        "enforced": "kernel"
+    });
+    assert_eq!(answer.json, expected);
+    assert!(
+        answer.text.contains("rule:     state-write (built in)"),
+        "{}",
+        answer.text
+    );
+}
