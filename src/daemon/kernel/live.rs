@@ -3,6 +3,8 @@
 mod prove;
 mod skipped;
 
+mod release;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -138,15 +140,6 @@ impl Live {
     /// Whether an earlier daemon's programs were taken over.
     pub fn adopted(&self) -> bool {
         self.programs.adopted()
-    }
-
-    /// Takes enforcement off this host.
-    ///
-    /// # Errors
-    ///
-    /// A pin cannot be removed.
-    pub fn release(self) -> Result<(), KernelError> {
-        self.programs.release().map_err(said)
     }
 
     fn is_observing(&self) -> bool {

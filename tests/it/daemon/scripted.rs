@@ -245,18 +245,17 @@ impl Scripted {
         self.state.lock().unwrap().proofs
     }
 
-    /// Whether there are policies and none of them is enforced, but for Tyr's own.
+    /// Whether there are policies and none of them is enforced, but for what protects Tyr.
     pub(super) fn is_monitored(&self) -> bool {
         let state = self.state.lock().unwrap();
         let wanted = state.wanted.as_ref();
         wanted.is_some_and(|wanted| {
-            let (own, others): (Vec<_>, Vec<_>) = wanted
+            let (own, set): (Vec<_>, Vec<_>) = wanted
                 .policies
                 .iter()
                 .partition(|effective| effective.policy.name == own::NAME);
-            assert!(own.iter().all(|policy| policy.mode == Mode::Enforce));
-            assert_eq!(own.len(), 1, "Tyr's own policy holds beside every set");
-            !others.is_empty() && others.iter().all(|policy| policy.mode == Mode::Monitor)
+            assert!(own.iter().all(|effective| effective.mode == Mode::Enforce));
+            !set.is_empty() && set.iter().all(|effective| effective.mode == Mode::Monitor)
         })
     }
 
