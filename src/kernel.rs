@@ -21,6 +21,7 @@ pub mod harden;
 pub mod image;
 pub mod install;
 pub mod load;
+pub mod memory;
 pub mod mounts;
 pub mod object;
 pub mod own;

@@ -115,6 +115,10 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 			place->outcome = climb.outcome;
 			if (climb.outcome == TYR_PATH_WALKING)
 				place->outcome = TYR_PATH_LONG;
+			/* Files of namespaces stand in no tree, and no rule can name them. */
+			if (climb.outcome == TYR_PATH_LOST &&
+			    BPF_CORE_READ(sb, s_magic) == NSFS_MAGIC)
+				place->outcome = TYR_PATH_PSEUDO;
 			place->offset = climb.offset;
 			place->length = TYR_PATH_MAX - climb.offset;
 			return 0;

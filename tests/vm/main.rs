@@ -16,6 +16,7 @@ mod lineage;
 mod names;
 mod network;
 mod object;
+mod preempt;
 mod probe;
 mod recognise;
 mod running;

@@ -1,9 +1,9 @@
 //! The real kernel: programs and maps, the host's mount table, and the policy compiler.
 
+mod prove;
 mod ring;
 mod running;
 mod skipped;
-mod unproven;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::kernel::canary::{self, Canary};
 use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts};
 use crate::kernel::object::EnforcementMode;
@@ -31,16 +30,14 @@ use super::{
     Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
     Session, Subject, Wanted,
 };
+use prove::{Proving, Unproven};
 use ring::{LiveRing, agent_type};
 use skipped::Skipped;
-use unproven::Unproven;
 
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
 /// The mount table is read again for a record at most this often.
 const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
-/// Proofs by the canary alone, between two that also try an exec and a connect.
-const ASKED_MAX: u32 = 11;
 
 const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
      this version's, with the policies they had: they go when a policy set is in force";
@@ -64,17 +61,6 @@ pub struct Live {
     unproven: Mutex<Option<Unproven>>,
     /// How often it is proved again, for whoever reads the canary's state.
     proof_interval: Duration,
-}
-
-/// What the self-test needs of the image in force.
-#[derive(Debug)]
-struct Proving {
-    generation: u32,
-    slot: u32,
-    /// `None`: the next proof is a whole one, and makes it.
-    canary: Option<Canary>,
-    /// Since the last whole proof.
-    asked: u32,
 }
 
 impl Live {
@@ -120,63 +106,10 @@ impl Live {
         Ok(sessions)
     }
 
-    /// A daemon that was killed in a self-test leaves its session.
-    fn remove_old_self_tests(&self) -> Result<(), KernelError> {
-        for (number, session) in self.programs.sessions().map_err(said)? {
-            if session.types == [selftest::TYPE_NUMBER] {
-                self.programs.remove_session(number).map_err(said)?;
-            }
-        }
-        Ok(())
-    }
-
     fn turn(&self) -> MutexGuard<'_, Option<Proving>> {
         self.turn
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn unproven(&self) -> MutexGuard<'_, Option<Unproven>> {
-        self.unproven
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn try_proof(&self) -> Result<(), KernelError> {
-        let mut turn = self.turn();
-        let Some(proving) = turn.as_mut() else {
-            return Err(KernelError("no policy image is in force".to_owned()));
-        };
-        if let Some(canary) = &mut proving.canary
-            && proving.asked < ASKED_MAX
-        {
-            proving.asked += 1;
-            let errno = canary.ask();
-            if matches!(errno, Ok(libc::EPERM)) {
-                return Ok(());
-            }
-            // What is wrong is for the whole proof to say: the canary itself may have ended.
-            tracing::warn!(?errno, "the canary was not denied its decoy");
-        }
-        proving.canary = None;
-        self.prove_whole(proving)
-    }
-
-    fn prove_whole(&self, proving: &mut Proving) -> Result<(), KernelError> {
-        self.remove_old_self_tests()?;
-        let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
-        let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
-        let not_denied = proof.not_denied();
-        if not_denied.is_empty() {
-            let canary = Canary::start(&self.programs, proving.generation, proving.slot);
-            proving.canary = Some(canary.map_err(said)?);
-            proving.asked = 0;
-            return Ok(());
-        }
-        let what = not_denied.join(", ");
-        Err(KernelError(format!(
-            "self-test: {what} was not denied where policy denies it"
-        )))
     }
 
     /// The policies with the rules of the self-test, and the slots: those of the sessions, then
@@ -196,21 +129,6 @@ impl Live {
         let mut policies = wanted.policies.to_vec();
         policies.push(selftest::policy());
         (policies, slots)
-    }
-
-    /// Keeps what was proved in a file for `tyr doctor`.
-    fn leave_state(&self, unproven: String) {
-        if self.proof_interval.is_zero() {
-            return;
-        }
-        let state = canary::State {
-            at_boot_ms: boot_clock_ns() / 1_000_000,
-            every_ms: u64::try_from(self.proof_interval.as_millis()).unwrap_or(u64::MAX),
-            unproven,
-        };
-        if let Err(error) = state.write(Path::new(canary::STATE_FILE)) {
-            tracing::warn!(%error, "cannot keep the canary's state");
-        }
     }
 
     /// Tells whoever asks, from the next proof on, that there will be one every `interval`.
@@ -504,17 +422,7 @@ impl Kernel for Live {
             return Ok(());
         }
         let outcome = self.try_proof();
-        let mut unproven = self.unproven();
-        *unproven = outcome.as_ref().err().map(|error| {
-            let known = unproven
-                .take()
-                .filter(|known| known.reason == error.to_string());
-            known.unwrap_or_else(|| Unproven::now(error.to_string()))
-        });
-        let said = unproven
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        drop(unproven);
+        let said = self.note(&outcome);
         self.leave_state(said);
         outcome
     }
