@@ -259,7 +259,7 @@ impl Scripted {
         })
     }
 
-    /// `name` of every policy in force.
+    /// `name` of every policy in force, but for what protects Tyr.
     pub(super) fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let policies = state
@@ -268,6 +268,7 @@ impl Scripted {
             .flat_map(|wanted| wanted.policies.iter());
         policies
             .map(|effective| effective.policy.name.clone())
+            .filter(|name| name != own::NAME)
             .collect()
     }
 
