@@ -259,7 +259,7 @@ impl Scripted {
         })
     }
 
-    /// `name` of every policy in force but Tyr's own.
+    /// `name` of every policy in force, but for what protects Tyr.
     pub(super) fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let policies = state
