@@ -23,7 +23,7 @@ def make(programs):
     BASE.mkdir(parents=True, exist_ok=True)
     with open(IMAGE, "wb") as image:
         image.truncate(IMAGE_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal,^metadata_csum", str(IMAGE)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-i", "4096", "-O", "^has_journal,^metadata_csum", str(IMAGE)], check=True)
     for module in ("loop", "ext4"):
         subprocess.run(["modprobe", module], check=True)
     device = subprocess.run(["losetup", "-f", "--show", str(IMAGE)], check=True, capture_output=True, text=True).stdout

@@ -47,6 +47,9 @@ impl Probe {
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0, "fork");
         if pid == 0 {
+            // Its copies of the handles would keep programs attached that have no pin any more.
+            // SAFETY: nothing here uses a descriptor that it closes.
+            unsafe { libc::close_range(3, u32::MAX, 0) };
             run(shared, path);
             // SAFETY: ends the child without the parent's destructors.
             unsafe { libc::_exit(0) };
