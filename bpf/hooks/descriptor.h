@@ -116,6 +116,15 @@ static __always_inline int tyr_judge_map(struct file *file, __u64 protection, __
 SEC("lsm/mmap_file")
 int lsm_mmap_file(unsigned long long *ctx)
 {
+	__u64 file = 0;
+
+	/*
+	 * Memory without a file. Verifiers that take the argument for never null drop a test of it,
+	 * and then the kernel would follow a null pointer; a number that was read keeps its test.
+	 */
+	bpf_probe_read_kernel(&file, sizeof(file), ctx);
+	if (!file)
+		return 0;
 	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1] | ctx[2], ctx[3]));
 }
 

@@ -65,10 +65,11 @@ fn pins_stay() {
     assert_eq!((as_stranger(rename), as_stranger(back)), (0, 0));
     assert_eq!(as_agent(remove), EPERM);
     assert_eq!(as_stranger(remove), 0);
-    let unlink = || call!(libc::unlink(c(pin("sessions")).as_ptr()));
+    let map = pin("sessions");
+    let unlink = || call!(libc::unlink(c(map.as_str()).as_ptr()));
     assert_eq!(as_agent(unlink), EPERM);
-    assert_eq!(as_agent(|| open(pin("sessions"), libc::O_RDONLY)), EPERM);
-    assert!(Path::new(&pin("sessions")).exists());
+    assert_eq!(as_agent(|| open(map.as_str(), libc::O_RDONLY)), EPERM);
+    assert!(Path::new(&map).exists());
     refusal(OwnRule::Pins);
 }
 
