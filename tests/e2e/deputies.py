@@ -92,6 +92,7 @@ FREE = dict.fromkeys(REFUSED, "done")
 
 
 def refusals(checks, stack, agent):
+    stack.wait_in_force()
     for user in (USER, "root"):
         seen = agent.probe(user)
         checks.that(f"an agent of {user} gets EPERM, and its ordinary work goes on", seen == REFUSED, seen)
