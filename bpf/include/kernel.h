@@ -39,7 +39,16 @@ struct qstr {
 	const unsigned char *name;
 } TYR_CORE;
 
+typedef struct seqcount {
+	unsigned int sequence;
+} TYR_CORE seqcount_t;
+
+typedef struct seqcount_spinlock {
+	seqcount_t seqcount;
+} TYR_CORE seqcount_spinlock_t;
+
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;

@@ -1,8 +1,7 @@
 //! Facts about the running kernel that loading needs; what a kernel takes is found by loading,
 //! never by its version.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -50,22 +49,6 @@ pub fn has_btf() -> bool {
 pub fn has_bpf_fs() -> bool {
     const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
     file_system_magic(Path::new("/sys/fs/bpf")) == Some(BPF_FS_MAGIC)
-}
-
-/// Whether a path walk can tell that a rename ran meanwhile: the kernel shows its `rename_lock`.
-pub(crate) fn has_rename_lock() -> bool {
-    let Ok(symbols) = File::open("/proc/kallsyms") else {
-        return false;
-    };
-    let mut lines = BufReader::new(symbols).lines();
-    lines.any(|line| line.is_ok_and(|line| is_shown_symbol(&line, "rename_lock")))
-}
-
-/// `address type name`; without the right to see addresses they are all zero.
-fn is_shown_symbol(line: &str, name: &str) -> bool {
-    let mut fields = line.split_whitespace();
-    let address = fields.next().unwrap_or_default();
-    fields.nth(1) == Some(name) && address.bytes().any(|digit| digit != b'0')
 }
 
 /// `uname -r`.

@@ -13,5 +13,6 @@ mod lifecycle;
 mod lineage;
 mod names;
 mod network;
+mod race;
 mod recognise;
 mod syscall;
