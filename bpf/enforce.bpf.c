@@ -18,6 +18,7 @@
 #include "hooks/process.h"
 #include "hooks/exec.h"
 #include "hooks/file.h"
+#include "hooks/mount.h"
 #include "hooks/network.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -9,9 +9,10 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 1,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
+	TYR_NAMESPACES_MAX = 8192,	/* entries of `namespaces` */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
@@ -149,7 +150,9 @@ enum tyr_hook {
 	TYR_HOOK_UNIX_CONNECT = 17,
 	TYR_HOOK_FILE_RECEIVE = 18,
 	TYR_HOOK_MMAP = 19,
-	TYR_HOOKS = 20,
+	TYR_HOOK_MOUNT = 20,
+	TYR_HOOK_UMOUNT = 21,
+	TYR_HOOKS = 22,
 };
 
 /* Counters in the per-CPU array `counters`; none of them is reset while the programs live. */
@@ -167,6 +170,12 @@ enum tyr_counter {
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
 	TYR_COUNTERS = 11,
+};
+
+/* What is in `namespaces`. */
+enum tyr_namespace {
+	TYR_NAMESPACE_BELIEVED = 1,	/* its mounts give objects names */
+	TYR_NAMESPACE_AGENTS = 2,	/* a governed task mounted in it */
 };
 
 /* The one entry of `config`, written before the programs are attached. */

@@ -16,10 +16,25 @@ typedef __u32 fmode_t;
 typedef __u32 dev_t;
 typedef __u16 umode_t;
 
-struct vfsmount;
-struct user_namespace;
 struct bpf_local_storage;
 struct seq_file;
+
+struct user_namespace {
+	int level;			/* 0: the host's own */
+} TYR_CORE;
+
+struct ns_common {
+	unsigned int inum;
+} TYR_CORE;
+
+struct mnt_namespace {
+	struct ns_common ns;
+	struct user_namespace *user_ns;
+} TYR_CORE;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} TYR_CORE;
 
 struct super_block {
 	dev_t s_dev;
@@ -55,6 +70,16 @@ struct dentry {
 	struct super_block *d_sb;
 } TYR_CORE;
 
+struct vfsmount {
+	struct dentry *mnt_root;
+	int mnt_flags;
+} TYR_CORE;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct vfsmount mnt;
+} TYR_CORE;
+
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -88,6 +113,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
 	struct bpf_local_storage *bpf_storage;
 } TYR_CORE;
 

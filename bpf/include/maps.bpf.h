@@ -122,6 +122,18 @@ struct {
 	__type(value, struct tyr_config);
 } config SEC(".maps");
 
+/*
+ * Mount namespaces by inode in nsfs -> enum tyr_namespace; whoever writes first has it. User space
+ * writes and removes those it believes, hooks those that a governed task mounted in.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_NAMESPACES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} namespaces SEC(".maps");
+
 /* Identities that the next run of the tagging iterator gives, by tgid. Writer: user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -100,7 +100,11 @@ pub fn judge(
         policy: None,
         policy_version: None,
         rule: None,
-        reason: reason_text(decision.reason).to_owned(),
+        reason: other_names(decision)
+            .iter()
+            .fold(reason_text(decision.reason).to_owned(), |text, name| {
+                join(&text, &format!("also {}", path_text(name)))
+            }),
         count: 1,
     };
     let asks_rules = matches!(
@@ -212,6 +216,18 @@ fn join(reason: &str, more: &str) -> String {
         more.to_owned()
     } else {
         format!("{reason}; {more}")
+    }
+}
+
+/// Most further names of an object that an event shows.
+const OTHER_NAMES_MAX: usize = 3;
+
+/// The paths of an object after the one that is its resource: those in containers, and those of
+/// other mounts.
+fn other_names(decision: &Decision) -> &[Vec<u8>] {
+    match &decision.resource {
+        Resource::Paths(paths) => &paths[1.min(paths.len())..paths.len().min(1 + OTHER_NAMES_MAX)],
+        _ => &[],
     }
 }
 

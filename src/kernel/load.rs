@@ -8,12 +8,13 @@ use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel};
 
 use super::error::Error;
 use super::features;
+use super::mounts::namespaces;
 use super::object::{COMMON, EnforcementMode, HOOKS, Hook, MAPS};
 use super::pins::Pins;
 use super::skel::{EnforceSkelBuilder, tyr_config};
 
 /// `TYR_EVENT_ABI` in `bpf/include/event.h`: maps of another number are not reused.
-const EVENT_ABI: u32 = 1;
+const EVENT_ABI: u32 = 2;
 
 /// What to load, and where to keep it.
 #[derive(Clone, Debug)]
@@ -228,6 +229,7 @@ fn adopt(pins: &Pins, build: u64, options: &LoadOptions) -> Result<Option<Progra
         pins: Some(pins.clone()),
     };
     write_config(&attached.maps, build, options)?;
+    namespaces::believe_host(find(&attached.maps, "namespaces")?)?;
     pins.remove_other_builds(build)?;
     let limits = match mode {
         EnforcementMode::FmodRet => vec![FMOD_RET_LIMIT.to_owned()],
@@ -289,6 +291,7 @@ fn attach(
         }
     }
     write_config(&maps, build, options)?;
+    namespaces::believe_host(find(&maps, "namespaces")?)?;
     if !reusable {
         number_sessions(&maps)?;
     }

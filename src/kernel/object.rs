@@ -57,7 +57,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 24] = [
+pub(crate) const HOOKS: [Hook; 28] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -76,6 +76,10 @@ pub(crate) const HOOKS: [Hook; 24] = [
         name: "file_truncate",
         only_with: Some("security_file_truncate"),
     },
+    hook("sb_mount"),
+    hook("move_mount"),
+    hook("sb_umount"),
+    hook("sb_pivotroot"),
     hook("path_chmod"),
     hook("path_chown"),
     hook("inode_setxattr"),
@@ -91,13 +95,14 @@ pub(crate) const HOOKS: [Hook; 24] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 10] = [
+pub(crate) const MAPS: [&str; 11] = [
     "tasks",
     "scratch",
     "storage_probe",
     "sessions",
     "next_session",
     "config",
+    "namespaces",
     "tagging",
     "events",
     "counters",

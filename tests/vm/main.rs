@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one crate of tests")]
 
 mod alias;
+mod container;
 mod daemon;
 mod exec;
 mod file;
@@ -11,6 +12,7 @@ mod guest;
 mod kernel;
 mod lifecycle;
 mod lineage;
+mod mount;
 mod names;
 mod network;
 mod race;

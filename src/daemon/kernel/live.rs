@@ -1,4 +1,7 @@
-//! The real kernel: programs and maps, the host's mount table, and the policy compiler.
+//! The real kernel: programs and maps, mount tables, and the policy compiler.
+
+mod containers;
+mod places;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -7,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::kernel::load::{LoadOptions, Programs, Scope};
-use crate::kernel::mounts::{MountWatch, Mounts};
+use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
 use crate::kernel::record;
 use crate::kernel::ringbuf::RingReader;
@@ -16,7 +19,7 @@ use crate::kernel::sessions;
 use crate::kernel::tagging::{self, boot_clock_ns};
 use crate::model::event::path_text;
 use crate::model::resource::{Protocol, Resource};
-use crate::policy::compile::{Input, compile};
+use crate::policy::compile::{Compiled, Input, Superblock, compile};
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
@@ -26,19 +29,24 @@ use super::{
     Session, Subject, Wanted,
 };
 
+use containers::Containers;
+
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
-/// The mount table is read again for a record at most this often.
-const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a new container's mounts may take to be noticed.
+const MOUNTS_WAIT: Duration = Duration::from_millis(100);
+const CONTAINERS_LIMIT: &str = "the mounts of containers do not fit the policy image: paths inside \
+     them are not matched, and what is mounted only there counts as not known";
 
 /// The kernel of this host.
 pub struct Live {
     programs: Programs,
     signatures: Signatures,
-    mounts: RwLock<Mounts>,
+    mounts: RwLock<Tables>,
     mounts_read: Mutex<Instant>,
     /// One for as long as the daemon lives: a change between two waits is told by the second.
     watch: MountWatch,
+    containers: Containers,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
     /// Held by whoever tags processes or changes the image.
@@ -74,7 +82,8 @@ impl Live {
             programs,
             watch,
             signatures,
-            mounts: RwLock::new(Mounts::read().map_err(said)?),
+            mounts: RwLock::new(Tables::new(Mounts::read().map_err(said)?, Vec::new())),
+            containers: Containers::new(),
             mounts_read: Mutex::new(Instant::now()),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
@@ -129,6 +138,24 @@ impl Live {
         )))
     }
 
+    fn compile(
+        &self,
+        wanted: &Wanted,
+        superblocks: &[Superblock],
+    ) -> Result<Compiled, KernelError> {
+        let (policies, slots) = self.with_self_test(wanted);
+        let input = Input {
+            policies: &policies,
+            signatures: &self.signatures,
+            host: &wanted.host,
+            superblocks,
+            slots: &slots,
+            moment: Some(wanted.moment),
+            unmatched_is_silent: false,
+        };
+        compile(&input).map_err(said)
+    }
+
     /// The policies with the rules of the self-test, and the slots: those of the sessions, then
     /// that of the self-test, then that of sessions of which nothing is known.
     fn with_self_test(&self, wanted: &Wanted) -> (Vec<Effective>, Vec<Principal>) {
@@ -178,53 +205,6 @@ impl Live {
         self.signatures.id(number).map(str::to_owned)
     }
 
-    /// Host paths of a file. An unknown file system makes the mount table be read again: it may
-    /// have been mounted a moment ago.
-    fn host_paths(&self, place: &record::Place) -> Vec<Vec<u8>> {
-        let ask = || {
-            let mounts = self
-                .mounts
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            mounts.host_path(place.dev, &place.path)
-        };
-        if place.dev == 0 {
-            // No file system: nothing, or the name that stands for programs without one.
-            return if place.path.is_empty() {
-                Vec::new()
-            } else {
-                vec![place.path.clone()]
-            };
-        }
-        let paths = ask();
-        if paths.is_empty() && self.read_mounts_again() {
-            ask()
-        } else {
-            paths
-        }
-    }
-
-    fn read_mounts_again(&self) -> bool {
-        let mut last: MutexGuard<'_, Instant> = self
-            .mounts_read
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if last.elapsed() < MOUNTS_READ_INTERVAL {
-            return false;
-        }
-        *last = Instant::now();
-        self.read_mounts().is_ok()
-    }
-
-    fn read_mounts(&self) -> Result<Mounts, KernelError> {
-        let mounts = Mounts::read().map_err(said)?;
-        *self
-            .mounts
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()) = mounts.clone();
-        Ok(mounts)
-    }
-
     /// `None`: the self-test's.
     fn record(&self, record: record::Record) -> Option<Record> {
         if agent_type(&record) == selftest::TYPE_NUMBER {
@@ -236,6 +216,7 @@ impl Live {
                 Record::Decision(self.subject(&origin, operation.agent_type), decision)
             }
             record::Record::AgentStarted(origin, program) => {
+                self.containers.started(origin.tgid);
                 let path = self.program_path(&program);
                 Record::AgentStarted(self.subject(&origin, program.agent_type), path)
             }
@@ -376,19 +357,19 @@ impl Kernel for Live {
     }
 
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
-        let superblocks = self.read_mounts()?.superblocks();
-        let (policies, slots) = self.with_self_test(wanted);
-        let mut compiled = compile(&Input {
-            policies: &policies,
-            signatures: &self.signatures,
-            host: &wanted.host,
-            superblocks: &superblocks,
-            slots: &slots,
-            moment: Some(wanted.moment),
-            unmatched_is_silent: false,
-        })
-        .map_err(said)?;
-        let mut limits = std::mem::take(&mut compiled.limits);
+        let mut limits = if self.is_observing() {
+            Vec::new()
+        } else {
+            self.containers.refresh(&self.programs)?
+        };
+        let tables = self.read_mounts()?;
+        let mut compiled = self.compile(wanted, &tables.superblocks());
+        if compiled.is_err() && tables.has_containers() {
+            limits.push(CONTAINERS_LIMIT.to_owned());
+            compiled = self.compile(wanted, &tables.host().superblocks());
+        }
+        let mut compiled = compiled?;
+        limits.append(&mut compiled.limits);
         if self.is_observing() {
             let generation = self.observed_generation.fetch_add(1, Ordering::Relaxed) + 1;
             limits.insert(
@@ -463,7 +444,9 @@ impl Kernel for Live {
             agent_type: u32::from(number),
         };
         let _turn = self.turn();
-        self.programs.tag_process(running).map(drop).map_err(said)
+        self.programs.tag_process(running).map_err(said)?;
+        self.containers.started(agent.pid);
+        Ok(())
     }
 
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
@@ -476,7 +459,13 @@ impl Kernel for Live {
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
         while !stop.load(Ordering::Relaxed) {
-            match self.watch.wait_for_change(WAIT) {
+            if self.containers.have_changed() {
+                return true;
+            }
+            let containers = self.containers.watches();
+            let watches: Vec<&MountWatch> =
+                std::iter::once(&self.watch).chain(&containers).collect();
+            match MountWatch::wait_for_any(&watches, MOUNTS_WAIT) {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => {
