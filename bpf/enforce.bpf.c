@@ -12,7 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "judge.bpf.h"
-#include "move.bpf.h"
+#include "links.bpf.h"
 #include "hook.bpf.h"
 
 #include "hooks/process.h"

@@ -15,6 +15,7 @@ pub mod error;
 pub mod features;
 pub mod image;
 pub mod install;
+pub mod links;
 pub mod load;
 pub mod mounts;
 pub mod object;

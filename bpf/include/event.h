@@ -12,6 +12,9 @@ enum tyr_event_limits {
 	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
+	TYR_LINKS_MAX = 65536,		/* entries of `links` */
+	TYR_LINK_NAMES_MAX = 4,		/* names of one inode that are told apart */
+	TYR_LINK_ACTIONS = 3,		/* those about paths come first */
 	TYR_NAMESPACES_MAX = 8192,	/* entries of `namespaces` */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
@@ -82,6 +85,7 @@ enum tyr_reason {
 	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
 	TYR_REASON_SELF = 4,		/* Tyr protects itself */
 	TYR_REASON_MOVED = 5,		/* the new name lies under other rules than the old one */
+	TYR_REASON_LINKED = 6,		/* the verdict cell of another hard link of the object */
 };
 
 struct tyr_event_header {
@@ -169,7 +173,27 @@ enum tyr_counter {
 	TYR_COUNT_PATH_TOO_LONG = 8,
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
-	TYR_COUNTERS = 11,
+	TYR_COUNT_LINKS_LOST = 11,	/* names of linked files that could not be kept */
+	TYR_COUNTERS = 12,
+};
+
+/* One name of an inode, among the first TYR_LINK_NAMES_MAX; the one after them stands for more. */
+struct tyr_link_key {
+	__u32 generation;
+	__u32 dev;			/* super_block.s_dev */
+	__u64 ino;
+	__u32 number;
+	__u32 reserved;
+};
+
+enum tyr_link_length {
+	TYR_LINK_UNKNOWN = 0xffffffff,	/* too long to keep, or more names than are kept */
+};
+
+struct tyr_link {
+	__u32 class[TYR_LINK_ACTIONS];	/* by action */
+	__u32 length;
+	__u8 path[TYR_EXE_MAX];		/* the name, inside its file system */
 };
 
 /* What is in `namespaces`. */
@@ -197,6 +221,8 @@ struct tyr_live {
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
+_Static_assert(sizeof(struct tyr_link_key) == 24, "compared whole");
+_Static_assert(sizeof(struct tyr_link) == 16 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
 _Static_assert(sizeof(struct tyr_live) == 24, "read by user space");
 _Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");

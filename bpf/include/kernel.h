@@ -170,6 +170,7 @@ enum tyr_kernel_values {
 	EPERM = 1,
 	ENOMEM = 12,
 	EBUSY = 16,
+	EEXIST = 17,
 	AF_UNSPEC = 0,
 	AF_UNIX = 1,
 	AF_INET = 2,

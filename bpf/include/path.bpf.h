@@ -137,6 +137,9 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 	place->outcome = TYR_PATH_LOST;
 	place->dev = BPF_CORE_READ(sb, s_dev);
 	place->ino = inode ? BPF_CORE_READ(inode, i_ino) : 0;
+	place->names = 0;
+	if (inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFDIR)
+		place->names = BPF_CORE_READ(inode, __i_nlink);
 	place->offset = TYR_PATH_MAX;
 	place->length = 0;
 	if (BPF_CORE_READ(sb, s_flags) & SB_NOUSER) {

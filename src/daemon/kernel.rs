@@ -57,6 +57,8 @@ pub enum Reason {
     Fault,
     SelfProtection,
     Moved,
+    /// Another name of the object lies under the rule.
+    Linked,
 }
 
 /// One decision of the kernel.

@@ -94,6 +94,37 @@ pub(crate) fn cgroup_scope(path: &Path) -> Result<Scope, Error> {
     ))
 }
 
+/// Whether files on the file system at `path` can have several names, and can be looked at without
+/// waiting for somebody else: it is neither the kernel's own nor served by a process or a network.
+pub(crate) fn has_linkable_files(path: &Path) -> bool {
+    // proc, sysfs, cgroup, cgroup2, debugfs, tracefs, bpf, securityfs, devpts, mqueue, pstore,
+    // configfs, efivarfs, binfmt_misc, selinuxfs, autofs; fuse, nfs, smb, smb2, ceph.
+    const OTHERS: [i64; 21] = [
+        0x9fa0,
+        0x6265_6572,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x6462_6720,
+        0x7472_6163,
+        0xcafe_4a11,
+        0x7363_6673,
+        0x1cd1,
+        0x1980_0202,
+        0x6165_676c,
+        0x6265_6570,
+        0xde5e_81e4,
+        0x4249_4e4d,
+        0xf97c_ff8c,
+        0x0187,
+        0x6573_5546,
+        0x6969,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x00c3_6400,
+    ];
+    file_system_magic(path).is_some_and(|magic| !OTHERS.contains(&magic))
+}
+
 fn file_system_magic(path: &Path) -> Option<i64> {
     let path = std::ffi::CString::new(path.to_str()?).ok()?;
     let mut answer = std::mem::MaybeUninit::<libc::statfs>::uninit();

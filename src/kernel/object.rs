@@ -57,7 +57,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 28] = [
+pub(crate) const HOOKS: [Hook; 31] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -69,6 +69,9 @@ pub(crate) const HOOKS: [Hook; 28] = [
     hook("path_mkdir"),
     hook("path_mknod"),
     hook("path_symlink"),
+    hook("link_mark"),
+    hook("rename_mark"),
+    hook("rename_over"),
     hook("path_link"),
     hook("path_rename"),
     hook("path_truncate"),
@@ -95,7 +98,7 @@ pub(crate) const HOOKS: [Hook; 28] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 11] = [
+pub(crate) const MAPS: [&str; 12] = [
     "tasks",
     "scratch",
     "storage_probe",
@@ -103,6 +106,7 @@ pub(crate) const MAPS: [&str; 11] = [
     "next_session",
     "config",
     "namespaces",
+    "links",
     "tagging",
     "events",
     "counters",

@@ -102,6 +102,8 @@ pub enum Reason {
     Fault,
     Own,
     Moved,
+    /// Of another name of the object.
+    Linked,
 }
 
 impl Reason {
@@ -114,6 +116,7 @@ impl Reason {
             Reason::Fault => "kernel fault",
             Reason::Own => "tyr protects itself",
             Reason::Moved => "new name lies under other rules",
+            Reason::Linked => "rule of another hard link",
         }
     }
 }
@@ -224,6 +227,7 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
             Reason::Fault,
             Reason::Own,
             Reason::Moved,
+            Reason::Linked,
         ]
         .get(reason as usize)
         .copied()

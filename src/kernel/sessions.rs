@@ -45,6 +45,8 @@ pub struct Counters {
     pub path_too_long: u64,
     pub agents: u64,
     pub rename_races: u64,
+    /// Names of linked files that could not be kept.
+    pub links_lost: u64,
 }
 
 /// A thread that carries an identity.
@@ -163,7 +165,7 @@ impl Programs {
     /// Nothing is attached, or the map cannot be read.
     pub fn counters(&self) -> Result<Counters, Error> {
         let map = self.attached()?.map("counters")?;
-        let mut sums = [0u64; 11];
+        let mut sums = [0u64; 12];
         for (index, sum) in (0u32..).zip(&mut sums) {
             let values = map
                 .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
@@ -186,6 +188,7 @@ impl Programs {
             path_too_long,
             agents,
             rename_races,
+            links_lost,
         ] = sums;
         Ok(Counters {
             decisions,
@@ -199,6 +202,7 @@ impl Programs {
             path_too_long,
             agents,
             rename_races,
+            links_lost,
         })
     }
 

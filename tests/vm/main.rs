@@ -12,6 +12,7 @@ mod guest;
 mod kernel;
 mod lifecycle;
 mod lineage;
+mod links;
 mod mount;
 mod names;
 mod network;

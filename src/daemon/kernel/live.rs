@@ -1,6 +1,7 @@
 //! The real kernel: programs and maps, mount tables, and the policy compiler.
 
 mod containers;
+mod links;
 mod places;
 
 use std::collections::{BTreeMap, HashSet};
@@ -30,6 +31,7 @@ use super::{
 };
 
 use containers::Containers;
+use links::Searched;
 
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
@@ -47,6 +49,8 @@ pub struct Live {
     /// One for as long as the daemon lives: a change between two waits is told by the second.
     watch: MountWatch,
     containers: Containers,
+    /// The search for hard links that the image in force rests on.
+    searched: Mutex<Searched>,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
     /// Held by whoever tags processes or changes the image.
@@ -84,6 +88,7 @@ impl Live {
             signatures,
             mounts: RwLock::new(Tables::new(Mounts::read().map_err(said)?, Vec::new())),
             containers: Containers::new(),
+            searched: Mutex::default(),
             mounts_read: Mutex::new(Instant::now()),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
@@ -212,7 +217,7 @@ impl Live {
         }
         Some(match record {
             record::Record::Operation(origin, operation) => {
-                let decision = self.decision(&operation);
+                let decision = self.decision(&operation, origin.generation);
                 Record::Decision(self.subject(&origin, operation.agent_type), decision)
             }
             record::Record::AgentStarted(origin, program) => {
@@ -253,7 +258,7 @@ impl Live {
             .unwrap_or_default()
     }
 
-    fn decision(&self, operation: &record::Operation) -> Decision {
+    fn decision(&self, operation: &record::Operation, generation: u32) -> Decision {
         let reason = match operation.reason {
             record::Reason::Cell => Reason::Cell,
             record::Reason::Unsettled => Reason::Unsettled,
@@ -261,8 +266,12 @@ impl Live {
             record::Reason::Fault => Reason::Fault,
             record::Reason::Own => Reason::SelfProtection,
             record::Reason::Moved => Reason::Moved,
+            record::Reason::Linked => Reason::Linked,
         };
-        let (resource, described) = self.resource(&operation.object, reason);
+        let (mut resource, described) = self.resource(&operation.object, reason);
+        if reason == Reason::Linked {
+            self.add_links(&mut resource, &operation.object, generation);
+        }
         Decision {
             action: operation.action,
             resource,
@@ -326,6 +335,13 @@ impl Kernel for Live {
         {
             limits.insert(0, unproven.clone());
         }
+        let lost = self.programs.counters().map(|counters| counters.links_lost);
+        if let Ok(lost @ 1..) = lost {
+            limits.push(format!(
+                "{lost} names of files with several hard links could not be kept: a rule for one \
+                 of them may not hold for the others"
+            ));
+        }
         limits
     }
 
@@ -345,6 +361,7 @@ impl Kernel for Live {
             ("path_too_long", counters.path_too_long),
             ("agents", counters.agents),
             ("rename_races", counters.rename_races),
+            ("links_lost", counters.links_lost),
         ];
         named
             .into_iter()
@@ -385,13 +402,23 @@ impl Kernel for Live {
         };
         compiled.unknown_slot = unknown_slot;
         let mut turn = self.turn();
+        let names = self.link_names(&wanted.policies, &tables, &mut limits)?;
+        let mut lost = 0;
         let prepare = |generation: u32| {
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
             }
+            lost = self.programs.keep_links(generation, &compiled, &names)?;
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
+        lost += self.keep_late_links(generation, &compiled, &names)?;
+        if lost > 0 {
+            limits.push(format!(
+                "{lost} names of files with several hard links do not fit the kernel's table: a \
+                 rule for one of them may not hold for the others"
+            ));
+        }
         *turn = Some(Proving { generation, slot });
         Ok(InForce { generation, limits })
     }
