@@ -20,5 +20,7 @@
 #include "hooks/file.h"
 #include "hooks/mount.h"
 #include "hooks/network.h"
+#include "hooks/guard_task.h"
+#include "hooks/guard_kernel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -9,20 +9,28 @@
 )]
 
 pub mod abi;
+mod attach;
+pub mod build;
+pub mod canary;
+pub mod counters;
 pub mod decide;
 pub mod doctor;
 pub mod error;
 pub mod features;
+pub mod harden;
 pub mod image;
 pub mod install;
 pub mod links;
 pub mod load;
 pub mod mounts;
 pub mod object;
+pub mod own;
 pub mod pins;
 pub mod record;
+mod report;
 pub mod ringbuf;
 pub mod selftest;
 pub mod sessions;
 pub mod skel;
 pub mod tagging;
+mod takeover;

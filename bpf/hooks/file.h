@@ -42,7 +42,9 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 
 static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 {
+	struct inode *inode = file->f_inode;
 	struct tyr_decision decision = {};
+	__u32 kind, rule;
 	struct tyr_opening opening = { .decision = &decision };
 
 	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
@@ -52,6 +54,7 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 		return -EPERM;
 	}
 	opening.mode = BPF_CORE_READ(file, f_mode);
+	kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
 	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
 		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
@@ -61,6 +64,14 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 		return -EPERM;
 	if (!decision.work->number)
 		return 0;
+	if (kind) {
+		decision.work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
+								     TYR_ACTION_FILE_READ;
+		rule = tyr_guard_place(decision.work, BPF_CORE_READ(file, f_path.dentry), inode,
+				       kind, opening.mode & FMODE_WRITE);
+		if (rule)
+			return tyr_refuse(&decision, rule, 0);
+	}
 	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
 	return opening.denied ? -EPERM : 0;
@@ -79,10 +90,14 @@ TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
 	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
 }
 
+static int tyr_judge_passed(struct file *file);
+
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
-	return tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+	int denied = tyr_judge_passed(file);
+
+	return denied ? denied : tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,
@@ -192,15 +207,62 @@ TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", v
 	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
 }
 
-/* A listening or bound unix socket is where it was bound; abstract names have no place. */
+static const __u8 tyr_abstract_path[] = { '/', 'a', 'b', 's', 't', 'r', 'a', 'c', 't', ':' };
+
+enum tyr_unix_limits {
+	TYR_ABSTRACT_BYTES_MAX = 127,	/* a mask; names have at most 107 bytes */
+};
+
+/*
+ * An abstract name is on no file system. It stands for the resource `/abstract:` and the name,
+ * every byte of it as it is.
+ */
+static __noinline int tyr_decide_abstract(struct unix_address *address)
+{
+	struct tyr_decision decision = {};
+	struct tyr_image_ref *image = &decision.image;
+	struct tyr_scratch *work;
+	__u32 length;
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision.work;
+	if (BPF_CORE_READ(address, name[0].sun_path[0]))
+		return tyr_decide_place(&decision);	/* a path, and nobody knows where */
+	/* The family, and the NUL that makes the name abstract. */
+	length = BPF_CORE_READ(address, len) - (sizeof(__u16) + 1);
+	length &= TYR_ABSTRACT_BYTES_MAX;
+	__builtin_memcpy(work->path, tyr_abstract_path, sizeof(tyr_abstract_path));
+	if (length && bpf_probe_read_kernel(work->path + sizeof(tyr_abstract_path), length,
+					    &address->name[0].sun_path[1]))
+		return tyr_decide_class(&decision, -1);
+	work->place.outcome = TYR_PATH_SETTLED;
+	work->place.offset = 0;
+	work->place.length = sizeof(tyr_abstract_path) + length;
+	return tyr_decide_class(&decision,
+				tyr_walk_path(image,
+					      image->header->path_start[TYR_PATH_FILE_WRITE],
+					      work->path, 0, work->place.length));
+}
+
+/*
+ * A listening or bound unix socket is where it was bound. One without a name (of a pair, or a
+ * client's) can only be reached by whoever was given a descriptor.
+ */
 static __always_inline int tyr_judge_unix(struct sock *other)
 {
 	struct unix_sock *bound = (struct unix_sock *)other;
 	struct dentry *dentry = BPF_CORE_READ(bound, path.dentry);
+	struct unix_address *address;
 
-	if (!dentry)
-		return 0;
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
+	if (dentry)
+		return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
+	address = BPF_CORE_READ(bound, addr);
+	return address ? tyr_decide_abstract(address) : 0;
 }
 
 TYR_HOOK(unix_stream_connect, "unix_stream_connect", "security_unix_stream_connect",

@@ -12,7 +12,6 @@ enum tyr_mount_flags {
 	TYR_MS_REMOUNT = 32,
 	TYR_MS_BIND = 4096,
 	TYR_MS_PROPAGATION = 0x1e0000,	/* unbindable, private, slave, shared */
-	TYR_MNT_SHARED = 0x1000,
 };
 
 /*
@@ -30,7 +29,7 @@ static __noinline int tyr_mount_is_believed(struct vfsmount *parent)
 	namespace = BPF_CORE_READ(current, nsproxy, mnt_ns);
 	if (BPF_CORE_READ(namespace, user_ns, level))
 		return 0;
-	if (BPF_CORE_READ(parent, mnt_flags) & TYR_MNT_SHARED)
+	if (BPF_CORE_READ(parent, mnt_flags) & MNT_SHARED)
 		return 1;
 	number = BPF_CORE_READ(namespace, ns.inum);
 	bpf_map_update_elem(&namespaces, &number, &agents, BPF_NOEXIST);

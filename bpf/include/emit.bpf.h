@@ -62,6 +62,8 @@ static __noinline int tyr_record_fill(struct tyr_scratch *work, struct tyr_task 
 	record->cell = work->cell;
 	record->reason = work->reason;
 	record->hook = work->hook;
+	if (work->reason == TYR_REASON_SELF)
+		record->own_rule = work->own_rule;
 	record->agent_type = tyr_innermost_type(&work->session);
 	record->exe_dev = task->exe_dev;
 	record->dev = work->place.dev;

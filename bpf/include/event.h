@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 4,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_LINKS_MAX = 65536,		/* entries of `links` */
@@ -19,7 +19,10 @@ enum tyr_event_limits {
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
+	TYR_BIRTH_DEPTH = 4,		/* ancestors kept of a thread that is born while agents are tagged */
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
+	TYR_OWN_MAX = 256,		/* Tyr's own processes on a host */
+	TYR_TICK_NS = 10000000,		/* unit of start times in /proc */
 };
 
 /*
@@ -53,8 +56,11 @@ enum tyr_task_flags {
 };
 
 /*
- * One agent session, by its number. A candidate has no entry until a signature matches. User space refines the slot for the image in force and, before a swap, for
- * the next one; an image that neither entry names uses type_slot of every type.
+ * One agent session, by its number. A candidate has no entry until a signature matches. User space
+ * refines the slot for the image in force and, before a swap, for the next one; an image that
+ * neither entry names uses type_slot of every type.
+ *
+ * Programs of another ABI take sessions over: the fields up to `parent` stay what they are.
  */
 struct tyr_session {
 	__u32 type_count;		/* 1..TYR_SESSION_TYPES_MAX */
@@ -83,9 +89,41 @@ enum tyr_reason {
 	TYR_REASON_UNSETTLED = 1,	/* the path could not be joined to the host's mount table */
 	TYR_REASON_TOO_LONG = 2,	/* the path does not fit TYR_PATH_MAX */
 	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
-	TYR_REASON_SELF = 4,		/* Tyr protects itself */
+	TYR_REASON_SELF = 4,		/* Tyr protects itself: own_rule says from what */
 	TYR_REASON_MOVED = 5,		/* the new name lies under other rules than the old one */
 	TYR_REASON_LINKED = 6,		/* the verdict cell of another hard link of the object */
+};
+
+/*
+ * What self-protection refused. For the first group `ino` is the process it was aimed at, the
+ * path its name, and `dev` the argument given here; for the second the operation is like any
+ * other.
+ */
+enum tyr_own_rule {
+	TYR_OWN_SIGNAL = 1,		/* signal number */
+	TYR_OWN_TRACE = 2,		/* PTRACE_MODE_* */
+	TYR_OWN_SETTING = 3,		/* enum tyr_own_setting */
+	TYR_OWN_BPF = 4,		/* command of bpf(2); no process */
+	TYR_OWN_PERF = 5,		/* nothing */
+	TYR_OWN_CAPABILITY = 6,		/* number of the capability; no process */
+	TYR_OWN_MEMORY_MAP = 7,		/* nothing */
+	TYR_OWN_IOCTL = 8,		/* request; no process */
+
+	TYR_OWN_UNMOUNT = 9,
+	TYR_OWN_DEVICE = 10,
+	TYR_OWN_KERNEL = 11,		/* settings of the kernel: /proc, /sys and their like */
+	TYR_OWN_CGROUP = 12,
+	TYR_OWN_PINS = 13,		/* anything on a BPF file system */
+	TYR_OWN_PROCESS_FILE = 14,	/* /proc/PID of a process out of reach */
+	TYR_OWN_RULES = 15,
+};
+
+enum tyr_own_setting {
+	TYR_OWN_SETTING_LIMIT = 0,
+	TYR_OWN_SETTING_SCHEDULER = 1,
+	TYR_OWN_SETTING_NICE = 2,
+	TYR_OWN_SETTING_IO_PRIORITY = 3,
+	TYR_OWN_SETTING_MEMORY_NODE = 4,
 };
 
 struct tyr_event_header {
@@ -122,7 +160,8 @@ struct tyr_operation {
 	__u16 protocol;			/* IPPROTO_* */
 	__u16 path_len;
 	__u16 exe_len;
-	__u16 reserved[3];
+	__u16 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
+	__u16 reserved[2];
 };
 
 struct tyr_process {
@@ -154,12 +193,25 @@ enum tyr_hook {
 	TYR_HOOK_UNIX_CONNECT = 17,
 	TYR_HOOK_FILE_RECEIVE = 18,
 	TYR_HOOK_MMAP = 19,
-	TYR_HOOK_MOUNT = 20,
-	TYR_HOOK_UMOUNT = 21,
-	TYR_HOOKS = 22,
+	TYR_HOOK_SIGNAL = 20,
+	TYR_HOOK_PTRACE = 21,
+	TYR_HOOK_TASK_SETTING = 22,
+	TYR_HOOK_BPF = 23,
+	TYR_HOOK_PERF = 24,
+	TYR_HOOK_CAPABLE = 25,
+	TYR_HOOK_PRCTL = 26,
+	TYR_HOOK_IOCTL = 27,
+	TYR_HOOK_UNMOUNT = 28,
+	TYR_HOOK_MKNOD = 29,
+	TYR_HOOK_MOUNT = 30,
+	TYR_HOOK_UMOUNT = 31,
+	TYR_HOOKS = 32,
 };
 
-/* Counters in the per-CPU array `counters`; none of them is reset while the programs live. */
+/*
+ * Counters in the per-CPU array `counters`; none of them is reset while the programs live. New ones
+ * come last: programs of another ABI read TYR_COUNT_EVENTS_LOST of the ones they follow.
+ */
 enum tyr_counter {
 	TYR_COUNT_DECISIONS = 0,
 	TYR_COUNT_DENIED = 1,
@@ -173,8 +225,10 @@ enum tyr_counter {
 	TYR_COUNT_PATH_TOO_LONG = 8,
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
-	TYR_COUNT_LINKS_LOST = 11,	/* names of linked files that could not be kept */
-	TYR_COUNTERS = 12,
+	TYR_COUNT_EVENTS_FAILED = 11,	/* records that could not be made: no memory for work space */
+	TYR_COUNT_SELF_DENIED = 12,	/* refused by self-protection */
+	TYR_COUNT_LINKS_LOST = 13,	/* names of linked files that could not be kept */
+	TYR_COUNTERS = 14,
 };
 
 /* One name of an inode, among the first TYR_LINK_NAMES_MAX; the one after them stands for more. */
@@ -202,20 +256,28 @@ enum tyr_namespace {
 	TYR_NAMESPACE_AGENTS = 2,	/* a governed task mounted in it */
 };
 
-/* The one entry of `config`, written before the programs are attached. */
+/* The one entry of `config`, written before the programs are attached. `abi` never moves. */
 struct tyr_config {
 	__u64 scope_cgroup;		/* cgroup id; agents are only recognised below it. 0: everywhere */
 	__u32 scope_level;		/* depth of that cgroup in the hierarchy, the root is 0 */
-	__u32 abi;			/* TYR_EVENT_ABI of the programs that use these maps */
+	__u32 abi;			/* TYR_EVENT_ABI, and TYR_IMAGE_ABI << 16, of the programs
+					 * that use these maps */
 	__u64 build;			/* fingerprint of the object that was loaded last */
+	__u32 settling;			/* running processes are being tagged: births are noted */
+	__u32 reserved;
 };
 
-/* What the iterator over live tasks writes, one for each thread that carries an identity. */
+/*
+ * What the iterator over live tasks writes, one for each thread that carries an identity. The same
+ * in every ABI: programs that take the place of others read it.
+ */
 struct tyr_live {
 	__u64 session;
 	__u64 candidate;
 	__u32 tgid;
 	__u32 tid;
+	__u32 flags;			/* TYR_TASK_AGENT and TYR_TASK_INTERPRETER never change */
+	__u32 reserved;
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
@@ -223,8 +285,8 @@ _Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
 _Static_assert(sizeof(struct tyr_link_key) == 24, "compared whole");
 _Static_assert(sizeof(struct tyr_link) == 16 + TYR_EXE_MAX, "copied whole");
-_Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
-_Static_assert(sizeof(struct tyr_live) == 24, "read by user space");
+_Static_assert(sizeof(struct tyr_config) == 32, "copied whole");
+_Static_assert(sizeof(struct tyr_live) == 32, "read by user space");
 _Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_operation) == 88 + 32 + 8 + 16 + 16, "no padding that the kernel would leak");
 

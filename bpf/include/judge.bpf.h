@@ -4,6 +4,7 @@
 #define TYR_JUDGE_BPF_H
 
 #include "emit.bpf.h"
+#include "guard.bpf.h"
 
 /* Whether a cell stops the operation. */
 static __always_inline int tyr_cell_denies(__u32 cell)
@@ -124,6 +125,18 @@ static __always_inline int tyr_conclude(struct tyr_scratch *work, struct tyr_tas
 	return denied ? -EPERM : 0;
 }
 
+/* Denies by `rule` (enum tyr_own_rule), whatever the policy says. `cell` may add TYR_CELL_SILENT. */
+static __noinline int tyr_refuse(struct tyr_decision *decision, __u32 rule, __u32 cell)
+{
+	struct tyr_scratch *work = decision->work;
+
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED | cell;
+	work->reason = TYR_REASON_SELF;
+	work->own_rule = rule;
+	tyr_count(TYR_COUNT_SELF_DENIED);
+	return tyr_conclude(work, decision->task, decision->image.header->generation);
+}
+
 /* The verdict about a class; a negative class or a missing cell is a fault, which denies. */
 static __noinline int tyr_decide_class(struct tyr_decision *decision, long class)
 {
@@ -210,7 +223,9 @@ static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u
 /* The whole of a hook about one name. */
 static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u32 hook)
 {
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	struct tyr_decision decision = {};
+	__u32 kind, rule;
 
 	switch (tyr_begin(&decision, action, hook, 0)) {
 	case TYR_BEGIN_FREE:
@@ -220,6 +235,14 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	}
 	if (tyr_place_of(decision.work, dentry))
 		return tyr_decide_class(&decision, -1);
+	kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
+			      inode ? BPF_CORE_READ(inode, i_rdev) : 0,
+			      BPF_CORE_READ(dentry, d_sb, s_magic));
+	if (kind && hook != TYR_HOOK_UNIX_CONNECT) {
+		rule = tyr_guard_place(decision.work, dentry, inode, kind, 1);
+		if (rule)
+			return tyr_refuse(&decision, rule, 0);
+	}
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
 	return tyr_decide_place(&decision);

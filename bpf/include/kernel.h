@@ -19,8 +19,11 @@ typedef __u16 umode_t;
 struct bpf_local_storage;
 struct seq_file;
 
+struct super_block;
+
 struct user_namespace {
 	int level;			/* 0: the host's own */
+	struct user_namespace *parent;
 } TYR_CORE;
 
 struct ns_common {
@@ -36,14 +39,34 @@ struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 } TYR_CORE;
 
+struct vfsmount {
+	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+	int mnt_flags;
+} TYR_CORE;
+
+struct list_head {
+	struct list_head *next;
+} TYR_CORE;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct list_head mnt_mounts;
+	struct mnt_namespace *mnt_ns;
+} TYR_CORE;
+
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_flags;
+	unsigned long s_magic;
 	struct dentry *s_root;
 } TYR_CORE;
 
 struct inode {
 	umode_t i_mode;
+	dev_t i_rdev;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int __i_nlink;
@@ -70,16 +93,6 @@ struct dentry {
 	struct super_block *d_sb;
 } TYR_CORE;
 
-struct vfsmount {
-	struct dentry *mnt_root;
-	int mnt_flags;
-} TYR_CORE;
-
-struct mount {
-	struct mount *mnt_parent;
-	struct vfsmount mnt;
-} TYR_CORE;
-
 struct path {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -89,6 +102,7 @@ struct file {
 	fmode_t f_mode;
 	struct inode *f_inode;
 	unsigned int f_flags;
+	void *private_data;
 	struct path f_path;
 } TYR_CORE;
 
@@ -106,14 +120,51 @@ struct signal_struct {
 	atomic_t live;
 } TYR_CORE;
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u64 val;
+} kernel_cap_t;
+
+struct cred {
+	kuid_t uid;
+	kuid_t euid;
+	kuid_t suid;
+	kernel_cap_t cap_effective;	/* two words until 6.3: the same bytes */
+	struct user_namespace *user_ns;
+} TYR_CORE;
+
+struct hlist_node {
+	struct hlist_node *next;
+} TYR_CORE;
+
+struct hlist_head {
+	struct hlist_node *first;
+} TYR_CORE;
+
+struct pid {
+	struct hlist_head tasks[1];
+} TYR_CORE;
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+} TYR_CORE;
+
 struct task_struct {
 	int pid;
 	int tgid;
+	unsigned int flags;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct hlist_node pid_links[1];
+	char comm[16];
 	__u64 start_boottime;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
-	struct nsproxy *nsproxy;
 	struct bpf_local_storage *bpf_storage;
 } TYR_CORE;
 
@@ -124,10 +175,20 @@ struct sockaddr {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	unsigned long msg_controllen;
 } TYR_CORE;
 
+struct in6_addr {
+	__u8 bytes[16];
+};
+
 struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
 	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 } TYR_CORE;
 
 struct sock {
@@ -142,8 +203,19 @@ struct socket {
 	struct sock *sk;
 } TYR_CORE;
 
+struct sockaddr_un {
+	__u16 sun_family;
+	char sun_path[108];
+} TYR_CORE;
+
+struct unix_address {
+	int len;			/* of the name, its family included */
+	struct sockaddr_un name[];
+} TYR_CORE;
+
 struct unix_sock {
 	struct sock sk;
+	struct unix_address *addr;
 	struct path path;
 } TYR_CORE;
 
@@ -166,6 +238,9 @@ enum tyr_kernel_values {
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
 	S_IFDIR = 0040000,
+	S_IFSOCK = 0140000,
+	S_IFCHR = 0020000,
+	S_IFBLK = 0060000,
 	PROT_EXEC = 0x4,
 	EPERM = 1,
 	ENOMEM = 12,
@@ -186,6 +261,31 @@ enum tyr_kernel_values {
 	IPPROTO_ICMPV6 = 58,
 	IPPROTO_UDPLITE = 136,
 	IPPROTO_MPTCP = 262,
+	MNT_SHARED = 0x1000,
+	PTRACE_MODE_READ = 0x1,
+	PTRACE_MODE_ATTACH = 0x2,
+	PTRACE_MODE_NOAUDIT = 0x4,
+	CAP_OPT_NOAUDIT = 0x2,
+	CAP_SYS_MODULE = 16,
+	CAP_SYS_RAWIO = 17,
+	CAP_SYS_ADMIN = 21,
+	CAP_SYS_BOOT = 22,
+	CAP_SYS_TIME = 25,
+	CAP_PERFMON = 38,
+	PR_SET_MM = 35,
+	TIOCSTI = 0x5412,
+	TIOCLINUX = 0x541c,
+	PROC_SUPER_MAGIC = 0x9fa0,
+	SYSFS_MAGIC = 0x62656572,
+	CGROUP_SUPER_MAGIC = 0x27e0eb,
+	CGROUP2_SUPER_MAGIC = 0x63677270,
+	BPF_FS_MAGIC = 0xcafe4a11,
+	DEBUGFS_MAGIC = 0x64626720,
+	TRACEFS_MAGIC = 0x74726163,
+	SECURITYFS_MAGIC = 0x73636673,
+	CONFIGFS_MAGIC = 0x62656570,
+	BINFMTFS_MAGIC = 0x42494e4d,
+	EFIVARFS_MAGIC = 0xde5e81e4,
 };
 
 #endif

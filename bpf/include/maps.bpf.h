@@ -64,6 +64,7 @@ struct tyr_scratch {
 	__u32 hook;
 	__u32 cell;
 	__u32 reason;
+	__u32 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
 	struct tyr_place place;
 	struct tyr_endpoint endpoint;
 	struct tyr_sights from;
@@ -158,6 +159,33 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tyr_task);
 } tagging SEC(".maps");
+
+/*
+ * Tyr's own processes: tgid -> when it started, in TYR_TICK_NS of CLOCK_BOOTTIME, so that a number
+ * that is used again is nobody's. Writer: user space, which removes what has ended.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_OWN_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} own SEC(".maps");
+
+/*
+ * Who was there before: for a thread that is born of one without identity while running agents are
+ * tagged, the process that was not, and its ancestors. A child whose parent has ended by the time
+ * that it is seen is still known by them. Writer: task_alloc.
+ */
+struct tyr_birth {
+	__u32 origin[TYR_BIRTH_DEPTH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tyr_birth);
+} births SEC(".maps");
 
 /* Records for the daemon. Full: the record is lost and counted, the verdict stands. */
 struct {

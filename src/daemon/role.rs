@@ -34,6 +34,9 @@ pub fn run(process: &mut Process, args: &Args) -> Result<Exit, Failure> {
         return release(process, &config, signatures);
     }
     log::start(config.log_format, &config.log_filter);
+    for refused in crate::kernel::harden::harden_process() {
+        tracing::warn!(refused, "the daemon is less protected");
+    }
     let state = Arc::new(StateDir::lock(&config.state_dir)?);
     let notifier =
         Notifier::from_environment(process.var("NOTIFY_SOCKET"), process.var("WATCHDOG_USEC"));
@@ -57,7 +60,8 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let kernel = Live::load(signatures.clone(), config.scope.as_deref())
-        .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?;
+        .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?
+        .proved_every(config.canary_interval);
     tracing::info!(
         enforcement = ?kernel.enforcement(),
         adopted = kernel.adopted(),

@@ -22,6 +22,7 @@ use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
 
+use super::break_glass;
 use super::config::Config;
 use super::discover::discover;
 use super::engine::{Engine, HostFacts, Parts};
@@ -38,10 +39,11 @@ use super::outbox::Outbox;
 use super::policies::{self, LastGood, Set};
 use super::processes::Processes;
 use super::procfs::Procfs;
+use super::protect;
 use super::roster::Roster;
 use super::spool::{Limits, Spool};
 use super::state::StateDir;
-use super::sync::{Canary, Change, Enforcer, Status};
+use super::sync::{Canary, Change, Enforcer, Glass, Status};
 use super::watch as policy_watch;
 
 pub use machine::MachineFacts;
@@ -236,7 +238,9 @@ pub fn start(setup: Setup) -> Result<Running, Failure> {
         host: host_facts(&config),
         agent_types,
         set: Set::default(),
+        own: protect::policy(&config),
         canary: Canary::every(config.canary_interval),
+        glass: Glass::default(),
     };
     first_policies(&mut enforcer, &config)?;
     find_running_agents(&engine, &kernel, &procfs, &signatures, &config);
@@ -296,6 +300,10 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
     if last_good.generation != 0
         && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
     {
+        let policies = match last_good.monitored {
+            true => break_glass::monitored(&policies),
+            false => policies,
+        };
         // Records of before this start were decided by that generation.
         enforcer.generations.add(Generation {
             number: last_good.generation,
@@ -328,22 +336,29 @@ fn find_running_agents(
     };
     let scope = config.scope.as_ref().map(|path| machine::cgroup_path(path));
     let own_pid = std::process::id();
-    let mut found = discover(procfs, signatures, scope.as_deref(), own_pid);
+    let running = discover(procfs, signatures, scope.as_deref(), own_pid);
     // What the kernel knows already keeps its session.
-    found.retain(|agent| !known.contains(&agent.pid));
-    for agent in &found {
-        let running = RunningAgent {
+    let new = running.agents.iter();
+    let new = new.filter(|agent| !known.contains(&agent.pid));
+    let new: Vec<RunningAgent> = new
+        .map(|agent| RunningAgent {
             pid: agent.pid,
-            agent_type: agent.agent_type.clone(),
-        };
-        if let Err(error) = kernel.tag(&running) {
-            tracing::error!(%error, pid = agent.pid, "an agent that already runs is not governed");
-        }
+            agent_types: agent.agent_types.clone(),
+            around: agent.around,
+        })
+        .collect();
+    for (pid, error) in kernel.tag(&new) {
+        tracing::error!(%error, pid, "an agent that already runs is not governed");
+    }
+    if let Err(error) = kernel.tag_interpreters(&running.interpreters) {
+        tracing::error!(%error, "interpreters that already run are not watched");
     }
     let mut engine = engine
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    engine.adopt_sessions(&found);
+    engine.adopt_sessions(&running.agents);
+    // A daemon that is killed from here on has told of them.
+    engine.flush();
 }
 
 /// Sessions whose end was reported by a daemon that was killed before the kernel forgot them.

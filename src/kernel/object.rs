@@ -57,7 +57,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 31] = [
+pub(crate) const HOOKS: [Hook; 48] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -92,13 +92,33 @@ pub(crate) const HOOKS: [Hook; 31] = [
     hook("socket_connect"),
     hook("socket_sendmsg"),
     hook("socket_create"),
+    hook("guard_kill"),
+    hook("guard_sigio"),
+    hook("guard_ptrace"),
+    hook("guard_traceme"),
+    hook("guard_limit"),
+    hook("guard_scheduler"),
+    hook("guard_nice"),
+    hook("guard_io_priority"),
+    hook("guard_movememory"),
+    hook("guard_bpf"),
+    hook("guard_perf"),
+    hook("guard_capable"),
+    hook("guard_prctl"),
+    hook("guard_ioctl"),
+    Hook {
+        name: "guard_ioctl_compat",
+        only_with: Some("security_file_ioctl_compat"),
+    },
+    hook("guard_umount"),
+    hook("guard_mknod"),
 ];
 
 /// Programs that every mode needs.
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 12] = [
+pub(crate) const MAPS: [&str; 13] = [
     "tasks",
     "scratch",
     "storage_probe",
@@ -108,6 +128,7 @@ pub(crate) const MAPS: [&str; 12] = [
     "namespaces",
     "links",
     "tagging",
+    "own",
     "events",
     "counters",
     "image",

@@ -17,6 +17,10 @@ use tyr::policy::principal::Principal;
 use tyr::policy::rule::{Effective, Match, Policy, Rule};
 use tyr::policy::signatures::Signatures;
 
+mod globs;
+
+use globs::{WORDS, glob_of};
+
 const RULES: [usize; 5] = [1, 10, 100, 1_000, 10_000];
 const LENGTHS: [usize; 5] = [20, 41, 100, 200, 300];
 /// Runs in one call of the kernel, and calls of which the quickest counts: others share the
@@ -35,47 +39,12 @@ struct Subject {
     globs: Vec<glob::Pattern>,
 }
 
-/// Words that make names; numbers make them differ.
-const WORDS: [&str; 12] = [
-    "billing",
-    "ledger",
-    "vault",
-    "deploy",
-    "staging",
-    "archive",
-    "mirror",
-    "report",
-    "session",
-    "signing",
-    "backup",
-    "telemetry",
-];
-
-/// A name that no other index has, spread so that neighbours share little.
-fn name(index: usize) -> String {
-    let mixed = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let word = |shift: u32| WORDS[(mixed >> shift) as usize % WORDS.len()];
-    format!("{}-{}-{:04x}", word(7), word(31), mixed >> 48)
-}
-
-/// Globs as operators write them. The first kind may match anywhere, so that no path is decided
-/// before its end.
-fn glob_of(index: usize) -> String {
-    let name = name(index);
-    match index % 5 {
-        0 => format!("/**/{name}.pem"),
-        1 => format!("/home/*/.{name}/credentials"),
-        2 => format!("/srv/{name}/**"),
-        3 => format!("/etc/{name}/*.conf"),
-        _ => format!("/var/lib/{name}/[0-9]*/key"),
-    }
-}
-
 fn compile_globs(globs: &[String]) -> Compiled {
     let rules = globs
         .iter()
         .map(|glob| Rule {
             name: glob.clone(),
+            description: String::new(),
             action: Action::FileRead,
             verdict: Verdict::Deny,
             severity: Severity::High,
@@ -91,6 +60,7 @@ fn compile_globs(globs: &[String]) -> Compiled {
         description: String::new(),
         labels: BTreeMap::new(),
         rules,
+        disabled: Vec::new(),
     };
     let policies = [Effective {
         policy: Arc::new(policy),

@@ -55,9 +55,10 @@ impl Child {
     fn tag(&self, daemon: &Daemon) {
         let agent = RunningAgent {
             pid: self.pid.cast_unsigned(),
-            agent_type: AGENT.to_owned(),
+            agent_types: vec![AGENT.to_owned()],
+            around: None,
         };
-        daemon.kernel.tag(&agent).expect("tag");
+        assert!(daemon.kernel.tag(&[agent]).is_empty(), "tag");
     }
 
     fn finish(mut self) -> i32 {

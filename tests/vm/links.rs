@@ -42,9 +42,10 @@ fn agent(daemon: &Daemon, body: impl FnOnce() -> i32) -> i32 {
         |pid| {
             let agent = tyr::daemon::kernel::RunningAgent {
                 pid: pid.cast_unsigned(),
-                agent_type: AGENT.to_owned(),
+                agent_types: vec![AGENT.to_owned()],
+                around: None,
             };
-            daemon.kernel.tag(&agent).expect("tag");
+            assert!(daemon.kernel.tag(&[agent]).is_empty(), "tag");
         },
         body,
     )

@@ -7,6 +7,7 @@
 #   KERNEL      6.1 (default) or 6.12
 #   CPUS, MEM   2, 3G; on a busy machine CPUS=1 is faster
 #   KARGS       appended to the kernel's command line, e.g. 'preempt=full'
+#   ICOUNT      1: one CPU whose clocks count instructions, a nanosecond each; slower
 #   VM_TIMEOUT  seconds that COMMAND may take (1800)
 #   BOOT_TIMEOUT  seconds from the start to COMMAND (180)
 #   VM_DIR      directory that COMMAND runs in (the project's root)
@@ -75,8 +76,17 @@ done
 read -ra more_overlays <<<"${VM_RW:-}"
 overlays+=("${more_overlays[@]}")
 
+accelerator=tcg,thread=multi,tb-size=1024
+cpus=${CPUS:-2}
+clock=()
+if [[ ${ICOUNT:-0} == 1 ]]; then
+    # Only one thread of QEMU can count. Idle time passes at once.
+    accelerator=tcg,thread=single,tb-size=1024
+    cpus=1
+    clock=(--qemu-opt=-icount --qemu-opt='shift=0,sleep=off')
+fi
 vm=("$python" "$here/boot.py" --kimg "$image" --mods=auto --disable-kvm --force-9p
-    --name "tyr-vm" --cpus "${CPUS:-2}" --memory "${MEM:-3G}" --cwd "$root"
+    --name "tyr-vm" --cpus "$cpus" --memory "${MEM:-3G}" --cwd "$root"
     "--rwdir=$out")
 for directory in "${overlays[@]}"; do
     [[ -d $directory ]] && vm+=("--overlay-rwdir=$directory")
@@ -84,8 +94,8 @@ done
 for karg in "${kargs[@]}"; do
     vm+=(--kopt "$karg")
 done
-vm+=(--qemu-opt=-accel --qemu-opt='tcg,thread=multi,tb-size=1024'
-    --qemu-opt=-cpu --qemu-opt='max,la57=off,pku=off,smap=off,smep=off,umip=off')
+vm+=(--qemu-opt=-accel --qemu-opt="$accelerator"
+    --qemu-opt=-cpu --qemu-opt='max,la57=off,pku=off,smap=off,smep=off,umip=off' "${clock[@]}")
 
 guest="$(printf %q "$here/guest.sh") $(printf %q "$out")"
 if [[ -z $command ]]; then

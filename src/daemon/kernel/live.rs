@@ -3,6 +3,8 @@
 mod containers;
 mod links;
 mod places;
+mod records;
+mod skipped;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -10,28 +12,24 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::kernel::canary::{self, Canary};
 use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
-use crate::kernel::record;
 use crate::kernel::ringbuf::RingReader;
 use crate::kernel::selftest;
 use crate::kernel::sessions;
 use crate::kernel::tagging::{self, boot_clock_ns};
-use crate::model::event::path_text;
-use crate::model::resource::{Protocol, Resource};
 use crate::policy::compile::{Compiled, Input, Superblock, compile};
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
 
-use super::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
-    Session, Subject, Wanted,
-};
-
+use super::{Enforcement, InForce, Kernel, KernelError, Ring, RunningAgent, Session, Wanted};
 use containers::Containers;
 use links::Searched;
+use records::LiveRing;
+use skipped::Skipped;
 
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
@@ -39,6 +37,11 @@ const WAIT: Duration = Duration::from_millis(500);
 const MOUNTS_WAIT: Duration = Duration::from_millis(100);
 const CONTAINERS_LIMIT: &str = "the mounts of containers do not fit the policy image: paths inside \
      them are not matched, and what is mounted only there counts as not known";
+/// Proofs by the canary alone, between two that also try an exec and a connect.
+const ASKED_MAX: u32 = 11;
+
+const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
+     this version's, with the policies they had: they go when a policy set is in force";
 
 /// The kernel of this host.
 pub struct Live {
@@ -53,17 +56,46 @@ pub struct Live {
     searched: Mutex<Searched>,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
+    /// Replaced programs have left records that are not told as lost yet.
+    left_behind: AtomicBool,
+    skipped: Skipped,
     /// Held by whoever tags processes or changes the image.
     turn: Mutex<Option<Proving>>,
     /// Why enforcement is not claimed; `None`: it was proved.
-    unproven: Mutex<Option<String>>,
+    unproven: Mutex<Option<Unproven>>,
+    /// How often it is proved again, for whoever reads the canary's state.
+    proof_interval: Duration,
 }
 
 /// What the self-test needs of the image in force.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Proving {
     generation: u32,
     slot: u32,
+    /// `None`: the next proof is a whole one, and makes it.
+    canary: Option<Canary>,
+    /// Since the last whole proof.
+    asked: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Unproven {
+    reason: String,
+    since: jiff::Zoned,
+}
+
+impl Unproven {
+    fn now(reason: String) -> Unproven {
+        let since = jiff::Zoned::now();
+        Unproven { reason, since }
+    }
+}
+
+impl std::fmt::Display for Unproven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let since = self.since.strftime("%Y-%m-%d %H:%M:%S %:z");
+        write!(f, "unproven since {since}: {}", self.reason)
+    }
 }
 
 impl Live {
@@ -80,9 +112,13 @@ impl Live {
             ..LoadOptions::default()
         })
         .map_err(said)?;
+        if programs.mode() != EnforcementMode::Observe {
+            programs.protect_process(std::process::id()).map_err(said)?;
+        }
         // Opened before the table is read, so that no change falls between the two.
         let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
+            left_behind: AtomicBool::new(programs.has_left_behind().map_err(said)?),
             programs,
             watch,
             signatures,
@@ -90,9 +126,13 @@ impl Live {
             containers: Containers::new(),
             searched: Mutex::default(),
             mounts_read: Mutex::new(Instant::now()),
+            skipped: Skipped::default(),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
-            unproven: Mutex::new(Some("enforcement has not been proved yet".to_owned())),
+            unproven: Mutex::new(Some(Unproven::now(
+                "enforcement has not been proved yet".to_owned(),
+            ))),
+            proof_interval: Duration::ZERO,
         })
     }
 
@@ -119,22 +159,41 @@ impl Live {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn unproven(&self) -> MutexGuard<'_, Option<String>> {
+    fn unproven(&self) -> MutexGuard<'_, Option<Unproven>> {
         self.unproven
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn try_proof(&self) -> Result<(), KernelError> {
-        let turn = self.turn();
-        let Some(proving) = *turn else {
+        let mut turn = self.turn();
+        let Some(proving) = turn.as_mut() else {
             return Err(KernelError("no policy image is in force".to_owned()));
         };
+        if let Some(canary) = &mut proving.canary
+            && proving.asked < ASKED_MAX
+        {
+            proving.asked += 1;
+            let errno = canary.ask();
+            if matches!(errno, Ok(libc::EPERM)) {
+                return Ok(());
+            }
+            // What is wrong is for the whole proof to say: the canary itself may have ended.
+            tracing::warn!(?errno, "the canary was not denied its decoy");
+        }
+        proving.canary = None;
+        self.prove_whole(proving)
+    }
+
+    fn prove_whole(&self, proving: &mut Proving) -> Result<(), KernelError> {
         self.remove_old_self_tests()?;
         let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
         let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
         let not_denied = proof.not_denied();
         if not_denied.is_empty() {
+            let canary = Canary::start(&self.programs, proving.generation, proving.slot);
+            proving.canary = Some(canary.map_err(said)?);
+            proving.asked = 0;
             return Ok(());
         }
         let what = not_denied.join(", ");
@@ -180,6 +239,28 @@ impl Live {
         (policies, slots)
     }
 
+    /// Keeps what was proved in a file for `tyr doctor`.
+    fn leave_state(&self, unproven: String) {
+        if self.proof_interval.is_zero() {
+            return;
+        }
+        let state = canary::State {
+            at_boot_ms: boot_clock_ns() / 1_000_000,
+            every_ms: u64::try_from(self.proof_interval.as_millis()).unwrap_or(u64::MAX),
+            unproven,
+        };
+        if let Err(error) = state.write(Path::new(canary::STATE_FILE)) {
+            tracing::warn!(%error, "cannot keep the canary's state");
+        }
+    }
+
+    /// Tells whoever asks, from the next proof on, that there will be one every `interval`.
+    #[must_use]
+    pub fn proved_every(mut self, interval: Duration) -> Live {
+        self.proof_interval = interval;
+        self
+    }
+
     /// Whether an earlier daemon's programs were taken over.
     pub fn adopted(&self) -> bool {
         self.programs.adopted()
@@ -209,111 +290,6 @@ impl Live {
         let number = u16::try_from(number).ok()?;
         self.signatures.id(number).map(str::to_owned)
     }
-
-    /// `None`: the self-test's.
-    fn record(&self, record: record::Record) -> Option<Record> {
-        if agent_type(&record) == selftest::TYPE_NUMBER {
-            return None;
-        }
-        Some(match record {
-            record::Record::Operation(origin, operation) => {
-                let decision = self.decision(&operation, origin.generation);
-                Record::Decision(self.subject(&origin, operation.agent_type), decision)
-            }
-            record::Record::AgentStarted(origin, program) => {
-                self.containers.started(origin.tgid);
-                let path = self.program_path(&program);
-                Record::AgentStarted(self.subject(&origin, program.agent_type), path)
-            }
-            record::Record::ProcessExeced(origin, program) => {
-                let path = self.program_path(&program);
-                Record::Execed(self.subject(&origin, program.agent_type), path)
-            }
-            record::Record::ProcessExited(origin, program) => {
-                Record::Exited(self.subject(&origin, program.agent_type))
-            }
-        })
-    }
-
-    fn subject(&self, origin: &record::Origin, agent_type: u32) -> Subject {
-        Subject {
-            session: origin.session,
-            boot_ns: origin.boot_ns,
-            start_boot_ns: origin.start_boot_ns,
-            exec_boot_ns: origin.exec_boot_ns,
-            cgroup_id: origin.cgroup_id,
-            pid: origin.tgid,
-            parent_pid: origin.parent_tgid,
-            uid: origin.uid,
-            generation: origin.generation,
-            comm: path_text(&origin.comm),
-            agent_type: self.type_id(agent_type).unwrap_or_default(),
-        }
-    }
-
-    fn program_path(&self, program: &record::Program) -> Vec<u8> {
-        self.host_paths(&program.file)
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-    }
-
-    fn decision(&self, operation: &record::Operation, generation: u32) -> Decision {
-        let reason = match operation.reason {
-            record::Reason::Cell => Reason::Cell,
-            record::Reason::Unsettled => Reason::Unsettled,
-            record::Reason::TooLong => Reason::TooLong,
-            record::Reason::Fault => Reason::Fault,
-            record::Reason::Own => Reason::SelfProtection,
-            record::Reason::Moved => Reason::Moved,
-            record::Reason::Linked => Reason::Linked,
-        };
-        let (mut resource, described) = self.resource(&operation.object, reason);
-        if reason == Reason::Linked {
-            self.add_links(&mut resource, &operation.object, generation);
-        }
-        Decision {
-            action: operation.action,
-            resource,
-            described,
-            verdict: operation.verdict,
-            monitored: operation.monitored,
-            reason,
-            exe: self.host_paths(&operation.exe).into_iter().next(),
-        }
-    }
-
-    fn resource(&self, object: &record::Object, reason: Reason) -> (Resource, String) {
-        match object {
-            record::Object::File(place) => {
-                let paths = self.host_paths(place);
-                let is_unknown = matches!(reason, Reason::Unsettled | Reason::TooLong);
-                if is_unknown || paths.is_empty() {
-                    let shown = paths.first().unwrap_or(&place.path);
-                    (Resource::Unknown, path_text(shown))
-                } else {
-                    (Resource::Paths(paths), String::new())
-                }
-            }
-            record::Object::Address {
-                ip: Some(ip),
-                port,
-                protocol,
-            } => {
-                let (ip, port) = (ip.to_canonical(), *port);
-                let protocol = Protocol::from_number(*protocol);
-                (Resource::Address { ip, port, protocol }, String::new())
-            }
-            record::Object::Address {
-                ip: None,
-                port,
-                protocol,
-            } => {
-                let protocol = Protocol::from_number(*protocol).name();
-                (Resource::Unknown, format!("any address:{port}/{protocol}"))
-            }
-        }
-    }
 }
 
 impl Kernel for Live {
@@ -333,7 +309,7 @@ impl Kernel for Live {
         if !self.is_observing()
             && let Some(unproven) = &*self.unproven()
         {
-            limits.insert(0, unproven.clone());
+            limits.insert(0, unproven.to_string());
         }
         let lost = self.programs.counters().map(|counters| counters.links_lost);
         if let Ok(lost @ 1..) = lost {
@@ -342,6 +318,10 @@ impl Kernel for Live {
                  of them may not hold for the others"
             ));
         }
+        if self.programs.has_predecessor() {
+            limits.push(PREDECESSOR_LIMIT.to_owned());
+        }
+        limits.extend(self.skipped.limit(&self.programs));
         limits
     }
 
@@ -349,24 +329,12 @@ impl Kernel for Live {
         let Ok(counters) = self.programs.counters() else {
             return BTreeMap::new();
         };
-        let named = [
-            ("decisions", counters.decisions),
-            ("denied", counters.denied),
-            ("events", counters.events),
-            ("events_lost", counters.events_lost),
-            ("faults", counters.faults),
-            ("storage_failed", counters.storage_failed),
-            ("sessions_full", counters.sessions_full),
-            ("path_unsettled", counters.path_unsettled),
-            ("path_too_long", counters.path_too_long),
-            ("agents", counters.agents),
-            ("rename_races", counters.rename_races),
-            ("links_lost", counters.links_lost),
-        ];
-        named
-            .into_iter()
+        let named = counters.named().into_iter();
+        let mut all: BTreeMap<String, u64> = named
             .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+            .collect();
+        all.insert("skipped".to_owned(), self.skipped.count(&self.programs));
+        all
     }
 
     fn boot_ns(&self) -> u64 {
@@ -404,7 +372,12 @@ impl Kernel for Live {
         let mut turn = self.turn();
         let names = self.link_names(&wanted.policies, &tables, &mut limits)?;
         let mut lost = 0;
+        let canary = turn.as_mut().and_then(|proving| proving.canary.take());
         let prepare = |generation: u32| {
+            if let Some(canary) = &canary {
+                let session = canary.session();
+                self.programs.refine_session(session, generation, slot)?;
+            }
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
             }
@@ -419,7 +392,19 @@ impl Kernel for Live {
                  rule for one of them may not hold for the others"
             ));
         }
-        *turn = Some(Proving { generation, slot });
+        *turn = Some(Proving {
+            generation,
+            slot,
+            canary,
+            asked: 0,
+        });
+        match self.programs.take_over() {
+            Ok(false) => {}
+            Ok(true) => self.left_behind.store(true, Ordering::Release),
+            Err(error) => {
+                tracing::error!(%error, "programs of an earlier version stay until the next try");
+            }
+        }
         Ok(InForce { generation, limits })
     }
 
@@ -429,7 +414,18 @@ impl Kernel for Live {
             return Ok(());
         }
         let outcome = self.try_proof();
-        *self.unproven() = outcome.as_ref().err().map(ToString::to_string);
+        let mut unproven = self.unproven();
+        *unproven = outcome.as_ref().err().map(|error| {
+            let known = unproven
+                .take()
+                .filter(|known| known.reason == error.to_string());
+            known.unwrap_or_else(|| Unproven::now(error.to_string()))
+        });
+        let said = unproven
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        drop(unproven);
+        self.leave_state(said);
         outcome
     }
 
@@ -462,18 +458,55 @@ impl Kernel for Live {
         self.programs.remove_session(number).map_err(said)
     }
 
-    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError> {
-        let number = self.signatures.number(&agent.agent_type).ok_or_else(|| {
-            KernelError(format!("no signature has the id `{}`", agent.agent_type))
-        })?;
-        let running = tagging::RunningAgent {
-            tgid: agent.pid,
-            agent_type: u32::from(number),
-        };
+    fn tag(&self, agents: &[RunningAgent]) -> Vec<(u32, KernelError)> {
+        let number = |id: &String| self.signatures.number(id).map(u32::from);
+        let nested: Vec<tagging::NestedAgent> = agents
+            .iter()
+            .map(|agent| tagging::NestedAgent {
+                tgid: agent.pid,
+                agent_types: agent.agent_types.iter().filter_map(number).collect(),
+                around: agent.around,
+            })
+            .collect();
         let _turn = self.turn();
-        self.programs.tag_process(running).map_err(said)?;
-        self.containers.started(agent.pid);
-        Ok(())
+        for agent in agents {
+            self.containers.started(agent.pid);
+        }
+        match self.programs.tag_processes(&nested) {
+            Ok(tagged) => tagged
+                .into_iter()
+                .filter_map(|(pid, result)| Some((pid, said(result.err()?))))
+                .collect(),
+            Err(error) => {
+                let error = said(error);
+                let all = agents.iter();
+                all.map(|agent| (agent.pid, error.clone())).collect()
+            }
+        }
+    }
+
+    fn tag_interpreters(&self, pids: &[u32]) -> Result<(), KernelError> {
+        let _turn = self.turn();
+        self.programs.tag_interpreters(pids).map_err(said)
+    }
+
+    fn left_behind(&self, spooled: Option<(u64, u64)>, reported: u64) -> Option<u64> {
+        if !self.left_behind.load(Ordering::Acquire) {
+            return None;
+        }
+        let count = self.programs.left_behind(spooled, reported);
+        count
+            .inspect_err(|error| tracing::error!(%error, "old records cannot be counted"))
+            .ok()
+    }
+
+    fn forget_left_behind(&self) {
+        if !self.left_behind.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = self.programs.forget_left_behind() {
+            tracing::error!(%error, "maps of replaced programs stay");
+        }
     }
 
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
@@ -502,55 +535,6 @@ impl Kernel for Live {
             }
         }
         false
-    }
-}
-
-struct LiveRing<'a> {
-    live: &'a Live,
-    reader: RingReader,
-}
-
-impl Ring for LiveRing<'_> {
-    fn identity(&self) -> u64 {
-        u64::from(self.reader.identity())
-    }
-
-    fn size(&self) -> u64 {
-        self.reader.size()
-    }
-
-    fn position(&self) -> u64 {
-        self.reader.position()
-    }
-
-    fn next(&mut self) -> Option<Result<Record, KernelError>> {
-        loop {
-            let (_, read) = self.reader.next()?;
-            match read.map(|record| self.live.record(record)) {
-                // Nobody's business; its place in the ring counts all the same.
-                Ok(None) => {}
-                Ok(Some(record)) => return Some(Ok(record)),
-                Err(error) => return Some(Err(said(error))),
-            }
-        }
-    }
-
-    fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {
-        self.reader.wait(timeout).map(drop).map_err(said)
-    }
-
-    fn commit(&mut self, position: u64) {
-        self.reader.commit(position);
-    }
-}
-
-/// Number of the innermost agent's type.
-fn agent_type(record: &record::Record) -> u32 {
-    match record {
-        record::Record::Operation(_, operation) => operation.agent_type,
-        record::Record::AgentStarted(_, program)
-        | record::Record::ProcessExeced(_, program)
-        | record::Record::ProcessExited(_, program) => program.agent_type,
     }
 }
 

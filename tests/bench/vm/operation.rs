@@ -1,0 +1,322 @@
+//! What is measured: batches of system calls, timed by the CPU clock of the calling thread.
+
+use std::ffi::CString;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// Where the measured files are. Their names are 41 bytes long and have 6 components.
+pub(crate) const FOLDER: &str = "/tmp/bench/instructions/per/open";
+/// Denied by every policy of the benchmark: shows that one is in force.
+pub(crate) const FORBIDDEN: &str = "/tmp/bench/forbidden";
+const PATH_BYTES: usize = 41;
+const FILE_BYTES: usize = 4096;
+/// Operations of one batch. A batch of fast calls must be long beside reading the clock.
+const FILES: usize = 200;
+const CALLS: usize = 2000;
+const SOCKETS: usize = 64;
+const EXECS: usize = 20;
+/// Batches; the first ones warm up caches and are not counted.
+const WARM: usize = 2;
+const BATCHES: usize = 9;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Operation {
+    Getppid,
+    /// Files that nobody governed has opened before.
+    OpenFirst,
+    /// The same files again.
+    Open,
+    Read,
+    Create,
+    Rename,
+    Exec,
+    ConnectUdp,
+    ConnectTcp,
+}
+
+pub(crate) const OPERATIONS: [Operation; 9] = [
+    Operation::Getppid,
+    Operation::OpenFirst,
+    Operation::Open,
+    Operation::Read,
+    Operation::Create,
+    Operation::Rename,
+    Operation::Exec,
+    Operation::ConnectUdp,
+    Operation::ConnectTcp,
+];
+
+impl Operation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Operation::Getppid => "getppid",
+            Operation::OpenFirst => "open, first time",
+            Operation::Open => "open, again",
+            Operation::Read => "open, read 4 KiB",
+            Operation::Create => "create",
+            Operation::Rename => "rename",
+            Operation::Exec => "exec /bin/true",
+            Operation::ConnectUdp => "connect, UDP",
+            Operation::ConnectTcp => "connect, TCP",
+        }
+    }
+
+    /// How many of them one scenario runs.
+    pub(crate) fn runs(self) -> u64 {
+        let (batches, size) = match self {
+            Operation::OpenFirst => (1, FILES),
+            Operation::Getppid => (BATCHES, CALLS),
+            Operation::Open | Operation::Read | Operation::Create => (BATCHES, FILES),
+            Operation::Rename => (BATCHES, 2 * FILES),
+            Operation::Exec => (BATCHES, EXECS),
+            Operation::ConnectUdp | Operation::ConnectTcp => (BATCHES, SOCKETS),
+        };
+        (batches * size) as u64
+    }
+}
+
+/// Everything that the operations need, made before the clock runs.
+pub(crate) struct Bench {
+    files: Vec<CString>,
+    others: Vec<CString>,
+    forbidden: CString,
+    program: CString,
+    listener: TcpListener,
+    datagrams: UdpSocket,
+}
+
+fn path(letter: char, index: usize) -> CString {
+    let path = format!("{FOLDER}/{letter}{index:07}");
+    assert_eq!(path.len(), PATH_BYTES, "{path}");
+    CString::new(path).expect("no NUL")
+}
+
+/// The result of a call that may not fail.
+fn sure(result: i32) -> i32 {
+    assert!(result >= 0, "{}", std::io::Error::last_os_error());
+    result
+}
+
+fn cpu(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid.
+    sure(unsafe { libc::clock_gettime(clock, &raw mut time) });
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// CPU time of the children that were waited for.
+fn children() -> u64 {
+    // SAFETY: all-zero is a valid rusage, and it is written.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        sure(libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage));
+        usage
+    };
+    [usage.ru_utime, usage.ru_stime]
+        .map(|time| {
+            time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_usec.cast_unsigned() * 1000
+        })
+        .iter()
+        .sum()
+}
+
+impl Bench {
+    /// Makes files that no process has opened since.
+    pub(crate) fn new() -> Bench {
+        std::fs::remove_dir_all(FOLDER).ok();
+        std::fs::create_dir_all(FOLDER).expect("a folder on tmpfs");
+        std::fs::write(FORBIDDEN, "x").expect("a file");
+        let files: Vec<CString> = (0..FILES).map(|index| path('f', index)).collect();
+        for file in &files {
+            std::fs::write(file.to_str().expect("text"), [7; FILE_BYTES]).expect("a file");
+        }
+        Bench {
+            files,
+            others: (0..FILES).map(|index| path('g', index)).collect(),
+            forbidden: CString::new(FORBIDDEN).expect("no NUL"),
+            program: CString::new("/bin/true").expect("no NUL"),
+            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener"),
+            datagrams: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket"),
+        }
+    }
+
+    /// Whether the policy in force denies this process what it must.
+    pub(crate) fn is_denied(&self) -> bool {
+        // SAFETY: the path ends with NUL.
+        let fd = unsafe { libc::open(self.forbidden.as_ptr(), libc::O_RDONLY) };
+        let error = std::io::Error::last_os_error().raw_os_error();
+        assert!(fd >= 0 || error == Some(libc::EPERM), "{error:?}");
+        fd < 0
+    }
+
+    /// Instructions per operation, in the order of `OPERATIONS`.
+    pub(crate) fn measure(&self) -> Vec<f64> {
+        // Not through the C library: its first call of a kind may do more.
+        for file in &self.others {
+            // SAFETY: the path ends with NUL.
+            unsafe { libc::access(file.as_ptr(), libc::F_OK) };
+        }
+        OPERATIONS
+            .into_iter()
+            .map(|operation| self.median(operation))
+            .collect()
+    }
+
+    fn median(&self, operation: Operation) -> f64 {
+        let (batches, warm) = match operation {
+            Operation::OpenFirst => (1, 0),
+            _ => (BATCHES, WARM),
+        };
+        let mut batches: Vec<f64> = (0..batches)
+            .map(|_| self.batch(operation))
+            .skip(warm)
+            .collect();
+        batches.sort_by(f64::total_cmp);
+        batches[batches.len() / 2]
+    }
+
+    fn batch(&self, operation: Operation) -> f64 {
+        match operation {
+            Operation::Getppid => timed(CALLS, || {
+                for _ in 0..CALLS {
+                    // SAFETY: takes no pointer.
+                    unsafe { libc::syscall(libc::SYS_getppid) };
+                }
+            }),
+            Operation::OpenFirst | Operation::Open => timed(FILES, || {
+                for file in &self.files {
+                    open_close(file, libc::O_RDONLY);
+                }
+            }),
+            Operation::Read => timed(FILES, || self.files.iter().for_each(open_read_close)),
+            Operation::Create => self.create(),
+            Operation::Rename => timed(2 * FILES, || {
+                rename_all(&self.files, &self.others);
+                rename_all(&self.others, &self.files);
+            }),
+            Operation::Exec => self.exec(),
+            Operation::ConnectUdp => self.connect_udp(),
+            Operation::ConnectTcp => self.connect_tcp(),
+        }
+    }
+
+    fn create(&self) -> f64 {
+        let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+        let cost = timed(FILES, || {
+            for file in &self.others {
+                open_close(file, flags);
+            }
+        });
+        for file in &self.others {
+            // SAFETY: the path ends with NUL.
+            sure(unsafe { libc::unlink(file.as_ptr()) });
+        }
+        cost
+    }
+
+    /// The child's side: from its birth by vfork, through exec, to its end.
+    fn exec(&self) -> f64 {
+        let arguments = [self.program.as_ptr(), std::ptr::null()];
+        let environment = [std::ptr::null_mut()];
+        let before = children();
+        for _ in 0..EXECS {
+            let mut pid = 0;
+            let mut status = 0;
+            // SAFETY: lists end with null, other pointers are valid; the child is ours.
+            unsafe {
+                let error = libc::posix_spawn(
+                    &raw mut pid,
+                    self.program.as_ptr(),
+                    std::ptr::null(),
+                    std::ptr::null(),
+                    arguments.as_ptr().cast::<*mut libc::c_char>(),
+                    environment.as_ptr(),
+                );
+                assert_eq!(error, 0, "exec");
+                sure(libc::waitpid(pid, &raw mut status, 0));
+            }
+            assert_eq!(status, 0, "/bin/true");
+        }
+        (children() - before) as f64 / EXECS as f64
+    }
+
+    fn connect_udp(&self) -> f64 {
+        let port = self.datagrams.local_addr().expect("bound").port();
+        let sockets: Vec<UdpSocket> = (0..SOCKETS)
+            .map(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket"))
+            .collect();
+        timed(SOCKETS, || {
+            for socket in &sockets {
+                connect(socket.as_raw_fd(), port);
+            }
+        })
+    }
+
+    fn connect_tcp(&self) -> f64 {
+        let port = self.listener.local_addr().expect("bound").port();
+        // SAFETY: takes no pointer.
+        let sockets: Vec<i32> = (0..SOCKETS)
+            .map(|_| sure(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) }))
+            .collect();
+        let cost = timed(SOCKETS, || {
+            for socket in &sockets {
+                connect(*socket, port);
+            }
+        });
+        for socket in sockets {
+            // The far end closes first, so that no port stays taken.
+            drop(self.listener.accept().expect("a connection"));
+            // SAFETY: ours, and used no more.
+            sure(unsafe { libc::close(socket) });
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        cost
+    }
+}
+
+fn timed(count: usize, body: impl FnOnce()) -> f64 {
+    let before = cpu(libc::CLOCK_THREAD_CPUTIME_ID);
+    body();
+    (cpu(libc::CLOCK_THREAD_CPUTIME_ID) - before) as f64 / count as f64
+}
+
+fn open_close(file: &CString, flags: i32) {
+    // SAFETY: the path ends with NUL; the descriptor is ours.
+    unsafe { sure(libc::close(sure(libc::open(file.as_ptr(), flags, 0o600)))) };
+}
+
+fn open_read_close(file: &CString) {
+    let mut buffer = [0u8; FILE_BYTES];
+    // SAFETY: the path ends with NUL, the buffer has that room; the descriptor is ours.
+    unsafe {
+        let fd = sure(libc::open(file.as_ptr(), libc::O_RDONLY));
+        let read = libc::read(fd, buffer.as_mut_ptr().cast(), FILE_BYTES);
+        assert_eq!(read, FILE_BYTES.cast_signed());
+        sure(libc::close(fd));
+    }
+}
+
+fn rename_all(from: &[CString], to: &[CString]) {
+    for (from, to) in from.iter().zip(to) {
+        // SAFETY: the paths end with NUL.
+        sure(unsafe { libc::rename(from.as_ptr(), to.as_ptr()) });
+    }
+}
+
+fn connect(socket: i32, port: u16) {
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from_ne_bytes([127, 0, 0, 1]),
+        },
+        sin_zero: [0; 8],
+    };
+    let length = size_of::<libc::sockaddr_in>() as u32;
+    // SAFETY: the address has that length.
+    sure(unsafe { libc::connect(socket, (&raw const address).cast(), length) });
+}
