@@ -19,6 +19,8 @@
 #include "hooks/exec.h"
 #include "hooks/file.h"
 #include "hooks/mount.h"
+#include "hooks/descriptor.h"
+#include "hooks/attribute.h"
 #include "hooks/network.h"
 #include "hooks/guard_task.h"
 #include "hooks/guard_kernel.h"

@@ -22,6 +22,7 @@ pub mod image;
 pub mod install;
 pub mod links;
 pub mod load;
+pub mod memory;
 pub mod mounts;
 pub mod object;
 pub mod own;

@@ -78,7 +78,7 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
 }
 
 /*
- * Opens by exec were judged as exec. What a file system opens below an object that was judged
+ * Opens by exec are judged as exec. What a file system opens below an object that was judged
  * (overlay, cachefiles) is not the caller's doing.
  */
 TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
@@ -86,7 +86,7 @@ TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
 	if (BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT)
 		return 0;
 	if (BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG)
-		return 0;
+		return tyr_judge_interpreter(file);
 	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
 }
 
@@ -193,18 +193,6 @@ TYR_HOOK(path_chown, "path_chown", "security_path_chown", struct path *path)
 {
 	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_CHOWN);
-}
-
-TYR_HOOK(inode_setxattr, "inode_setxattr", "security_inode_setxattr", void *idmap,
-	 struct dentry *dentry)
-{
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
-}
-
-TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", void *idmap,
-	 struct dentry *dentry)
-{
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
 }
 
 static const __u8 tyr_abstract_path[] = { '/', 'a', 'b', 's', 't', 'r', 'a', 'c', 't', ':' };

@@ -74,7 +74,7 @@ enum tyr_guard_ioctls {
  * Typing into a terminal that others read from, and copies of whole file systems under names that
  * no rule knows.
  */
-static __always_inline int tyr_judge_ioctl(unsigned int request)
+static __always_inline int tyr_guard_ioctl(unsigned int request)
 {
 	switch (request) {
 	case TIOCSTI:
@@ -91,14 +91,14 @@ static __always_inline int tyr_judge_ioctl(unsigned int request)
 TYR_HOOK(guard_ioctl, "file_ioctl", "security_file_ioctl", struct file *file,
 	 unsigned int request)
 {
-	return tyr_judge_ioctl(request);
+	return tyr_guard_ioctl(request);
 }
 
 /* Kernels that have it ask here for 32-bit programs, others above. */
 TYR_HOOK(guard_ioctl_compat, "file_ioctl_compat", "security_file_ioctl_compat",
 	 struct file *file, unsigned int request)
 {
-	return tyr_judge_ioctl(request);
+	return tyr_guard_ioctl(request);
 }
 
 /* Whether what happens to `mount` happens on the host: there, or where it is propagated from. */

@@ -203,9 +203,13 @@ enum tyr_hook {
 	TYR_HOOK_IOCTL = 27,
 	TYR_HOOK_UNMOUNT = 28,
 	TYR_HOOK_MKNOD = 29,
-	TYR_HOOK_MOUNT = 30,
-	TYR_HOOK_UMOUNT = 31,
-	TYR_HOOKS = 32,
+	TYR_HOOK_FILE_USE = 30,		/* a descriptor that was opened before this verdict */
+	TYR_HOOK_INODE_SETATTR = 31,
+	TYR_HOOK_FILE_IOCTL = 32,
+	TYR_HOOK_INTERPRETER = 33,	/* of an executable, or of a script */
+	TYR_HOOK_MOUNT = 34,
+	TYR_HOOK_UMOUNT = 35,
+	TYR_HOOKS = 36,
 };
 
 /*

@@ -248,4 +248,27 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	return tyr_decide_place(&decision);
 }
 
+/* The same, reported only when it is denied: for what is asked again and again. */
+static __noinline int tyr_decide_quietly(struct dentry *dentry, __u32 action, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	long class, cell;
+
+	switch (tyr_begin(&decision, action, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	if (tyr_place_of(decision.work, dentry))
+		return tyr_decide_class(&decision, -1);
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+		return 0;
+	class = tyr_classify(&decision);
+	cell = class < 0 ? -1 : tyr_judge(&decision, class);
+	if (cell >= 0 && !tyr_cell_denies(cell))
+		return 0;
+	return tyr_decide_class(&decision, class);
+}
+
 #endif

@@ -106,6 +106,20 @@ struct file {
 	struct path f_path;
 } TYR_CORE;
 
+struct vm_area_struct {
+	unsigned long vm_flags;
+	struct file *vm_file;
+} TYR_CORE;
+
+struct iattr {
+	unsigned int ia_valid;
+} TYR_CORE;
+
+/* Of the LSM hooks, the one that came when inode_setattr got its idmap (6.9). */
+union security_list_options {
+	void *file_post_open;
+} TYR_CORE;
+
 struct linux_binprm {
 	struct file *file;
 	const char *filename;
@@ -234,6 +248,7 @@ enum tyr_kernel_values {
 	FMODE_WRITE = 0x2,
 	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
 	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
+	NSFS_MAGIC = 0x6e736673,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
@@ -241,7 +256,16 @@ enum tyr_kernel_values {
 	S_IFSOCK = 0140000,
 	S_IFCHR = 0020000,
 	S_IFBLK = 0060000,
+	S_IFREG = 0100000,
+	PROT_WRITE = 0x2,
 	PROT_EXEC = 0x4,
+	MAP_SHARED = 0x1,		/* also set in MAP_SHARED_VALIDATE */
+	VM_SHARED = 0x8,
+	MAY_WRITE = 0x2,
+	MAY_READ = 0x4,
+	ATTR_ATIME_SET = 1 << 7,
+	ATTR_MTIME_SET = 1 << 8,
+	ATTR_TOUCH = 1 << 17,
 	EPERM = 1,
 	ENOMEM = 12,
 	EBUSY = 16,

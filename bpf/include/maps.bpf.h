@@ -45,6 +45,14 @@ struct tyr_sights {
 	struct tyr_sight action[TYR_ACTION_EXEC + 1];
 };
 
+/* A file whose use was found not to be denied, and what that rests on. */
+struct tyr_held {
+	__u64 file;			/* address; 0: none */
+	__u64 number;			/* of the session */
+	__u32 generation;
+	__u32 renames;			/* sequence of rename_lock */
+};
+
 /*
  * Work space of one thread while a hook runs, and what an exec has shown so far. Never per CPU:
  * the programs can be preempted, and the preempting task would write into the same memory.
@@ -57,6 +65,9 @@ struct tyr_scratch {
 	struct tyr_seen evidence;	/* file that shows an agent */
 	__u32 label;			/* SIGNATURE_EXE label of `program` */
 	__u32 type;			/* agent type that a script of the chain stands for */
+	__u32 checked;			/* an exec is past its check; what it opens is an interpreter */
+	__u32 interpreted;		/* the program that was checked last has one */
+	struct tyr_held held[2];	/* last file read, last file written */
 
 	struct tyr_session session;	/* copy of the one that governs; no types: not known */
 	__u64 number;			/* of the session */

@@ -76,14 +76,23 @@ static __noinline __u64 tyr_chain_stamp(struct dentry *dentry, struct dentry *ro
 	return chain.stamp | 1;
 }
 
-/* Changes with every rename on the way up from `dentry`; 0 while one runs. */
-static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root)
+/* Only where the lock is shown. */
+static __always_inline __u32 tyr_rename_sequence(void)
 {
 	__u32 sequence = 0;
 
+	bpf_probe_read_kernel(&sequence, sizeof(sequence), &rename_lock);
+	return sequence;
+}
+
+/* Changes with every rename on the way up from `dentry`; 0 while one runs. */
+static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root)
+{
+	__u32 sequence;
+
 	if (!&rename_lock)
 		return tyr_chain_stamp(dentry, root);
-	bpf_probe_read_kernel(&sequence, sizeof(sequence), &rename_lock);
+	sequence = tyr_rename_sequence();
 	return sequence & 1 ? 0 : (__u64)sequence + 1;
 }
 
@@ -160,6 +169,10 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 			place->outcome = climb.outcome;
 			if (climb.outcome == TYR_PATH_WALKING)
 				place->outcome = TYR_PATH_LONG;
+			/* Files of namespaces stand in no tree, and no rule can name them. */
+			if (climb.outcome == TYR_PATH_LOST &&
+			    BPF_CORE_READ(sb, s_magic) == NSFS_MAGIC)
+				place->outcome = TYR_PATH_PSEUDO;
 			place->offset = climb.offset;
 			place->length = TYR_PATH_MAX - climb.offset;
 			return 0;

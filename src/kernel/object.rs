@@ -57,13 +57,29 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 48] = [
+pub(crate) const HOOKS: [Hook; 55] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
     hook("file_open"),
     hook("file_receive"),
     hook("mmap_file"),
+    hook("file_mprotect"),
+    hook("file_permission"),
+    hook("file_ioctl"),
+    Hook {
+        name: "file_ioctl_compat",
+        only_with: Some("security_file_ioctl_compat"),
+    },
+    hook("inode_setattr"),
+    Hook {
+        name: "inode_set_acl",
+        only_with: Some("security_inode_set_acl"),
+    },
+    Hook {
+        name: "inode_remove_acl",
+        only_with: Some("security_inode_remove_acl"),
+    },
     hook("path_unlink"),
     hook("path_rmdir"),
     hook("path_mkdir"),

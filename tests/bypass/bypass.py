@@ -146,7 +146,7 @@ def audited(events, run):
         absolute = run.port or wanted.startswith(("/", "*"))
         pattern = wanted if absolute else f"{run.directory}/{wanted}"
         for event in events:
-            if run.attack.action and event["action"] != run.attack.action:
+            if run.attack.actions and event["action"] not in run.attack.actions:
                 continue
             if event["enforced"] and fnmatch.fnmatchcase(event["resource"] or "", pattern.replace("[", "[[]")):
                 return True
@@ -174,7 +174,7 @@ def judge(attack, runs, events):
         wrong.append(f"denied: {denied.result()} instead of {' or '.join(attack.refusal)}")
     if not audited(events, denied):
         near = sorted({f"{e['action']} {e['resource']}" for e in events if str(denied.directory) in (e["resource"] or "")})
-        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}")
+        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}: {line}")
     return wrong
 
 
@@ -217,7 +217,8 @@ def main():
     names = {attack.program for attack in attacks} | {"path-plain"}
     ground.make([
         *((PROGRAMS / name if (PROGRAMS / name).exists() else catalogue.ATTACKS / name, name) for name in names),
-        (PROGRAMS / "session", "session"), (PROGRAMS / "victim", "victim"), (HERE / "attack.py", "attack.py"),
+        (PROGRAMS / "session", "session"), (PROGRAMS / "victim", "victim"),
+        (PROGRAMS / "victim-alone", "victim-alone"), (HERE / "attack.py", "attack.py"),
     ])
     owners = {"root": 0, "user": pwd.getpwnam(USER).pw_uid}
     say(f"Linux {platform.release()}: preparing {len(attacks)} attacks")

@@ -23,7 +23,7 @@ def make(programs):
     BASE.mkdir(parents=True, exist_ok=True)
     with open(IMAGE, "wb") as image:
         image.truncate(IMAGE_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", str(IMAGE)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal,^metadata_csum", str(IMAGE)], check=True)
     for module in ("loop", "ext4"):
         subprocess.run(["modprobe", module], check=True)
     device = subprocess.run(["losetup", "-f", "--show", str(IMAGE)], check=True, capture_output=True, text=True).stdout
@@ -77,7 +77,7 @@ def seen(path):
     info = os.lstat(path)
     regular = stat.S_ISREG(info.st_mode)
     return (
-        info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_nlink, info.st_rdev, info.st_mtime_ns,
+        info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_nlink, info.st_rdev, info.st_mtime_ns, info.st_ctime_ns,
         info.st_blocks if regular else 0,
         hashlib.sha256(path.read_bytes()).hexdigest() if regular else "",
         os.readlink(path) if stat.S_ISLNK(info.st_mode) else "",

@@ -20,6 +20,7 @@ mod mount;
 mod names;
 mod network;
 mod object;
+mod preempt;
 mod probe;
 mod race;
 mod recognise;

@@ -3,6 +3,7 @@
 mod containers;
 mod links;
 mod places;
+mod prove;
 mod records;
 mod skipped;
 
@@ -12,7 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::kernel::canary::{self, Canary};
 use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
@@ -28,6 +28,7 @@ use crate::policy::signatures::Signatures;
 use super::{Enforcement, InForce, Kernel, KernelError, Ring, RunningAgent, Session, Wanted};
 use containers::Containers;
 use links::Searched;
+use prove::{Proving, Unproven};
 use records::LiveRing;
 use skipped::Skipped;
 
@@ -37,8 +38,6 @@ const WAIT: Duration = Duration::from_millis(500);
 const MOUNTS_WAIT: Duration = Duration::from_millis(100);
 const CONTAINERS_LIMIT: &str = "the mounts of containers do not fit the policy image: paths inside \
      them are not matched, and what is mounted only there counts as not known";
-/// Proofs by the canary alone, between two that also try an exec and a connect.
-const ASKED_MAX: u32 = 11;
 
 const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
      this version's, with the policies they had: they go when a policy set is in force";
@@ -65,37 +64,6 @@ pub struct Live {
     unproven: Mutex<Option<Unproven>>,
     /// How often it is proved again, for whoever reads the canary's state.
     proof_interval: Duration,
-}
-
-/// What the self-test needs of the image in force.
-#[derive(Debug)]
-struct Proving {
-    generation: u32,
-    slot: u32,
-    /// `None`: the next proof is a whole one, and makes it.
-    canary: Option<Canary>,
-    /// Since the last whole proof.
-    asked: u32,
-}
-
-#[derive(Clone, Debug)]
-struct Unproven {
-    reason: String,
-    since: jiff::Zoned,
-}
-
-impl Unproven {
-    fn now(reason: String) -> Unproven {
-        let since = jiff::Zoned::now();
-        Unproven { reason, since }
-    }
-}
-
-impl std::fmt::Display for Unproven {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let since = self.since.strftime("%Y-%m-%d %H:%M:%S %:z");
-        write!(f, "unproven since {since}: {}", self.reason)
-    }
 }
 
 impl Live {
@@ -143,63 +111,10 @@ impl Live {
         Ok(sessions)
     }
 
-    /// A daemon that was killed in a self-test leaves its session.
-    fn remove_old_self_tests(&self) -> Result<(), KernelError> {
-        for (number, session) in self.programs.sessions().map_err(said)? {
-            if session.types == [selftest::TYPE_NUMBER] {
-                self.programs.remove_session(number).map_err(said)?;
-            }
-        }
-        Ok(())
-    }
-
     fn turn(&self) -> MutexGuard<'_, Option<Proving>> {
         self.turn
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn unproven(&self) -> MutexGuard<'_, Option<Unproven>> {
-        self.unproven
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn try_proof(&self) -> Result<(), KernelError> {
-        let mut turn = self.turn();
-        let Some(proving) = turn.as_mut() else {
-            return Err(KernelError("no policy image is in force".to_owned()));
-        };
-        if let Some(canary) = &mut proving.canary
-            && proving.asked < ASKED_MAX
-        {
-            proving.asked += 1;
-            let errno = canary.ask();
-            if matches!(errno, Ok(libc::EPERM)) {
-                return Ok(());
-            }
-            // What is wrong is for the whole proof to say: the canary itself may have ended.
-            tracing::warn!(?errno, "the canary was not denied its decoy");
-        }
-        proving.canary = None;
-        self.prove_whole(proving)
-    }
-
-    fn prove_whole(&self, proving: &mut Proving) -> Result<(), KernelError> {
-        self.remove_old_self_tests()?;
-        let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
-        let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
-        let not_denied = proof.not_denied();
-        if not_denied.is_empty() {
-            let canary = Canary::start(&self.programs, proving.generation, proving.slot);
-            proving.canary = Some(canary.map_err(said)?);
-            proving.asked = 0;
-            return Ok(());
-        }
-        let what = not_denied.join(", ");
-        Err(KernelError(format!(
-            "self-test: {what} was not denied where policy denies it"
-        )))
     }
 
     fn compile(
@@ -237,21 +152,6 @@ impl Live {
         let mut policies = wanted.policies.to_vec();
         policies.push(selftest::policy());
         (policies, slots)
-    }
-
-    /// Keeps what was proved in a file for `tyr doctor`.
-    fn leave_state(&self, unproven: String) {
-        if self.proof_interval.is_zero() {
-            return;
-        }
-        let state = canary::State {
-            at_boot_ms: boot_clock_ns() / 1_000_000,
-            every_ms: u64::try_from(self.proof_interval.as_millis()).unwrap_or(u64::MAX),
-            unproven,
-        };
-        if let Err(error) = state.write(Path::new(canary::STATE_FILE)) {
-            tracing::warn!(%error, "cannot keep the canary's state");
-        }
     }
 
     /// Tells whoever asks, from the next proof on, that there will be one every `interval`.
@@ -414,17 +314,7 @@ impl Kernel for Live {
             return Ok(());
         }
         let outcome = self.try_proof();
-        let mut unproven = self.unproven();
-        *unproven = outcome.as_ref().err().map(|error| {
-            let known = unproven
-                .take()
-                .filter(|known| known.reason == error.to_string());
-            known.unwrap_or_else(|| Unproven::now(error.to_string()))
-        });
-        let said = unproven
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        drop(unproven);
+        let said = self.note(&outcome);
         self.leave_state(said);
         outcome
     }

@@ -4,7 +4,6 @@
 // event: /abstract:bypass-*
 // action: file_write
 // variants: stream datagram datagram-message bytes
-// now: open
 
 #include "attack.h"
 #include <stddef.h>

@@ -8,7 +8,9 @@
 int main(int argc, char **argv)
 {
 	begin(argc, argv);
-	if (is("again")) {
+	if (strncmp(variant, "again", 5) == 0) {
+		if (is("again-deleted"))
+			STEP(unlink("free/tyrd"));
 		print_file(SECRET);
 		done();
 	}
@@ -23,13 +25,11 @@ int main(int argc, char **argv)
 	} else {
 		char *arguments[] = { "/usr/bin/tyrd", argv[1], "again", NULL };
 
-		/* Another file name, with and without one that is left. */
-		copy_file("/proc/self/exe", "free/tyrd", 0755);
-		int fd = STEP(open("free/tyrd", O_RDONLY | O_CLOEXEC));
-
+		/* Another file name, with and without a name that is left. */
 		if (is("deleted"))
-			STEP(unlink("free/tyrd"));
-		STEP(fexecve(fd, arguments, environ));
+			arguments[2] = "again-deleted";
+		copy_file("/proc/self/exe", "free/tyrd", 0755);
+		STEP(fexecve(STEP(open("free/tyrd", O_RDONLY | O_CLOEXEC)), arguments, environ));
 	}
 	print_file(SECRET);
 	done();

@@ -5,7 +5,6 @@
 // event: prctl*
 // action: file_write
 // variants: file map
-// now: open
 
 #include "attack.h"
 #include <linux/prctl.h>

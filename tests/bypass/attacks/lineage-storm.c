@@ -8,7 +8,7 @@
 #include "elsewhere.h"
 
 /* How many children there are in all; each goes for the secret. */
-enum { CHILDREN = 2000, AT_ONCE = 250, FAILED_FORKS = 200 };
+enum { CHILDREN = 600, AT_ONCE = 200, FAILED_FORKS = 100 };
 
 struct storm {
 	volatile unsigned int born, read, refused;

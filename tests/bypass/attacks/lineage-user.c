@@ -1,7 +1,7 @@
 // tries: opens the secret as somebody else, as sudo and setpriv do it
 // target: read
 // who: root
-// variants: setuid saved setpriv su capabilities
+// variants: setuid saved setpriv capabilities
 // setup: chmod 755 . guarded && chmod 644 guarded/secret
 
 #include "elsewhere.h"
@@ -25,9 +25,6 @@ int main(int argc, char **argv)
 	if (is("setpriv")) {
 		by("/usr/bin/setpriv", (const char *[]){ "setpriv", "--reuid=1000", "--regid=1000",
 							 "--clear-groups", "--", "cat", SECRET, NULL });
-	} else if (is("su")) {
-		by("/usr/bin/su",
-		   (const char *[]){ "su", "-s", "/bin/sh", "-c", "cat " SECRET, "nobody", NULL });
 	} else if (is("capabilities")) {
 		STEP(prctl(PR_SET_KEEPCAPS, 1));
 		STEP(setresuid(OTHER, OTHER, OTHER));

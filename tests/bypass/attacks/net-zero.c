@@ -1,6 +1,6 @@
 // tries: connects and sends to the address that stands for this host, having said which of its addresses is meant
 // target: connect
-// event: 127.66.0.1:PORT/* 127.0.0.1:PORT/*
+// event: 127.66.0.1:PORT/* 127.0.0.1:PORT/* any?address:*
 // variants: plain bound datagram-bound datagram-packet-info mapped mapped-bound mapped-datagram mapped-bound-far
 
 #include "net.h"

@@ -5,7 +5,6 @@
 // refusal: EPERM EACCES
 // event: attaching*
 // action: file_write
-// now: open
 
 #include "attack.h"
 #include <sys/prctl.h>
@@ -68,7 +67,7 @@ static void by_ptrace(pid_t pid, char *where)
 	STEP(waitpid(pid, NULL, 0));
 	for (int i = 0; i < 8; i++)
 		secret.words[i] = ptrace(PTRACE_PEEKDATA, pid, from + i * sizeof(long), 0);
-	fwrite(secret.text, 1, sizeof(secret.text), stdout);
+	printf("%.*s\n", (int)sizeof(secret.text), secret.text);
 	ptrace(PTRACE_DETACH, pid, 0, 0);
 	done();
 }

@@ -5,7 +5,6 @@
 // variants: kill thread pidfd queue stop
 // event: signal*
 // action: file_write
-// now: open
 
 #include "attack.h"
 

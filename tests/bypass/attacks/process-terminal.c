@@ -4,7 +4,6 @@
 // outside: yes
 // event: ioctl TIOCSTI*
 // action: file_write
-// now: open
 
 #include "attack.h"
 #include <pty.h>

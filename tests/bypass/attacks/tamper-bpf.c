@@ -5,7 +5,6 @@
 // action: file_write
 // event: bpf*
 // variants: next-program next-map program map-write map-delete link-detach pinned load
-// now: open
 
 #include "attack.h"
 #include <linux/bpf.h>
@@ -76,6 +75,7 @@ int main(int argc, char **argv)
 	} else if (is("map-write") || is("map-delete")) {
 		attributes.map_fd = own_map();
 		STEP(bpf(BPF_MAP_UPDATE_ELEM, &attributes));
+		attributes.value = 0;
 		if (is("map-delete"))
 			STEP(bpf(BPF_MAP_DELETE_ELEM, &attributes));
 	} else if (is("link-detach")) {

@@ -6,7 +6,6 @@
 // event: /sys/fs/cgroup*
 // variants: kill freeze limit leave move-other make remove
 // setup: mkdir -p /sys/fs/cgroup/bypass-$VARIANT
-// now: open
 
 #include "attack.h"
 

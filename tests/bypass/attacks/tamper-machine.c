@@ -8,7 +8,6 @@
 // variants: module kexec clock disk mknod loop perf port
 // setup: if [ $VARIANT = module ]; then f=$(modinfo -n dummy); case $f in *.xz) xz -dc $f >free/dummy.ko;;
 //   *) cp $f free/dummy.ko;; esac; fi; if [ $VARIANT = loop ]; then truncate -s 1M free/image; fi
-// now: open
 
 #include "attack.h"
 #include <linux/loop.h>

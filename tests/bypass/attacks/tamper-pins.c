@@ -7,7 +7,6 @@
 // variants: unlink rename rename-folder remove make unmount unmount-lazy cover symlink
 // setup: if [ $VARIANT = unmount ] || [ $VARIANT = unmount-lazy ] || [ $VARIANT = unlink ] || [ $VARIANT = remove ]; then
 //   mkdir free/bpf; mount -t bpf bpf free/bpf; ln -s nowhere free/bpf/pin; mkdir free/bpf/folder; fi
-// now: open
 
 #include "attack.h"
 #include <dirent.h>

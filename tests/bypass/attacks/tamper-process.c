@@ -6,7 +6,6 @@
 // action: file_write
 // event: *process*(tyr* /proc/*
 // variants: stop queue pidfd thread group limit scheduler nice affinity io memory oom attach environment descriptors
-// now: open
 
 #include "tamper.h"
 #include <sys/prctl.h>

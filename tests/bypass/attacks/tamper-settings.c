@@ -5,10 +5,9 @@
 // event: */VARIANT
 // action: file_write
 // variants: ftrace_enabled kptr_restrict perf_event_paranoid core_pattern modprobe sysrq-trigger release_agent
-//   drop_caches bpf_stats_enabled unprivileged_bpf_disabled randomize_va_space hung_task_panic uevent_helper current_tracer
+//   drop_caches bpf_stats_enabled unprivileged_bpf_disabled randomize_va_space hung_task_panic current_tracer
 // setup: if [ $VARIANT = release_agent ]; then mkdir free/cgroup; mount -t cgroup -o none,name=bypass bypass free/cgroup;
 //   fi; if [ $VARIANT = current_tracer ]; then mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true; fi
-// now: open
 
 #include "attack.h"
 
@@ -25,7 +24,6 @@ static const char *const files[] = {
 	"/proc/sys/kernel/unprivileged_bpf_disabled",
 	"/proc/sys/kernel/randomize_va_space",
 	"/proc/sys/kernel/hung_task_panic",
-	"/sys/kernel/uevent_helper",
 	"/sys/kernel/tracing/current_tracer",
 };
 

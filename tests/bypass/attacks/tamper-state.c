@@ -4,7 +4,6 @@
 // allowed: no
 // event: *daemon*
 // variants: key chmod append rename remove plant
-// now: open
 
 #include "tamper.h"
 
@@ -21,7 +20,7 @@ static void find_file(const char *folder, char *found, size_t size)
 
 		snprintf(found, size, "%.300s/%s", folder, entry->d_name);
 		if (stat(found, &info) == 0 && S_ISREG(info.st_mode) &&
-		    (!is("key") || strstr(entry->d_name, "key"))) {
+		    (!is("key") || strcmp(entry->d_name, "identity.json") == 0)) {
 			closedir(entries);
 			return;
 		}
