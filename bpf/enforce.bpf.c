@@ -12,12 +12,13 @@
 #include <bpf/bpf_tracing.h>
 
 #include "judge.bpf.h"
-#include "move.bpf.h"
+#include "links.bpf.h"
 #include "hook.bpf.h"
 
 #include "hooks/process.h"
 #include "hooks/exec.h"
 #include "hooks/file.h"
+#include "hooks/mount.h"
 #include "hooks/descriptor.h"
 #include "hooks/attribute.h"
 #include "hooks/network.h"

@@ -20,6 +20,7 @@ pub mod features;
 pub mod harden;
 pub mod image;
 pub mod install;
+pub mod links;
 pub mod load;
 pub mod memory;
 pub mod mounts;

@@ -103,7 +103,9 @@ TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *fil
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,
 	 struct dentry *dentry)
 {
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_UNLINK);
+	if (tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_UNLINK))
+		return -EPERM;
+	return tyr_decide_unname(dentry, TYR_HOOK_PATH_UNLINK);
 }
 
 TYR_HOOK(path_rmdir, "path_rmdir", "security_path_rmdir", struct path *dir,
@@ -134,6 +136,30 @@ TYR_HOOK(path_link, "path_link", "security_path_link", struct dentry *old_dentry
 	 struct path *new_dir, struct dentry *new_dentry)
 {
 	return tyr_decide_rename(old_dentry, new_dentry, TYR_HOOK_PATH_LINK, 1);
+}
+
+/* Programs of their own, because each is verified as a whole. */
+TYR_HOOK(link_mark, "path_link", "security_path_link", struct dentry *old_dentry,
+	 struct path *new_dir, struct dentry *new_dentry)
+{
+	return tyr_mark(old_dentry, new_dentry);
+}
+
+TYR_HOOK(rename_mark, "path_rename", "security_path_rename", struct path *old_dir,
+	 struct dentry *old_dentry, struct path *new_dir, struct dentry *new_dentry)
+{
+	if (BPF_CORE_READ(old_dentry, d_inode, __i_nlink) < 2 ||
+	    (BPF_CORE_READ(old_dentry, d_inode, i_mode) & S_IFMT) == S_IFDIR)
+		return 0;
+	return tyr_mark(old_dentry, new_dentry);
+}
+
+TYR_HOOK(rename_over, "path_rename", "security_path_rename", struct path *old_dir,
+	 struct dentry *old_dentry, struct path *new_dir, struct dentry *new_dentry)
+{
+	if (!BPF_CORE_READ(new_dentry, d_inode))
+		return 0;
+	return tyr_decide_unname(new_dentry, TYR_HOOK_PATH_RENAME);
 }
 
 TYR_HOOK(path_rename, "path_rename", "security_path_rename", struct path *old_dir,

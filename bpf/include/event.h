@@ -9,9 +9,13 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 3,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 4,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
+	TYR_LINKS_MAX = 65536,		/* entries of `links` */
+	TYR_LINK_NAMES_MAX = 4,		/* names of one inode that are told apart */
+	TYR_LINK_ACTIONS = 3,		/* those about paths come first */
+	TYR_NAMESPACES_MAX = 8192,	/* entries of `namespaces` */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
@@ -87,6 +91,7 @@ enum tyr_reason {
 	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
 	TYR_REASON_SELF = 4,		/* Tyr protects itself: own_rule says from what */
 	TYR_REASON_MOVED = 5,		/* the new name lies under other rules than the old one */
+	TYR_REASON_LINKED = 6,		/* the verdict cell of another hard link of the object */
 };
 
 /*
@@ -202,7 +207,9 @@ enum tyr_hook {
 	TYR_HOOK_INODE_SETATTR = 31,
 	TYR_HOOK_FILE_IOCTL = 32,
 	TYR_HOOK_INTERPRETER = 33,	/* of an executable, or of a script */
-	TYR_HOOKS = 34,
+	TYR_HOOK_MOUNT = 34,
+	TYR_HOOK_UMOUNT = 35,
+	TYR_HOOKS = 36,
 };
 
 /*
@@ -224,7 +231,33 @@ enum tyr_counter {
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
 	TYR_COUNT_EVENTS_FAILED = 11,	/* records that could not be made: no memory for work space */
 	TYR_COUNT_SELF_DENIED = 12,	/* refused by self-protection */
-	TYR_COUNTERS = 13,
+	TYR_COUNT_LINKS_LOST = 13,	/* names of linked files that could not be kept */
+	TYR_COUNTERS = 14,
+};
+
+/* One name of an inode, among the first TYR_LINK_NAMES_MAX; the one after them stands for more. */
+struct tyr_link_key {
+	__u32 generation;
+	__u32 dev;			/* super_block.s_dev */
+	__u64 ino;
+	__u32 number;
+	__u32 reserved;
+};
+
+enum tyr_link_length {
+	TYR_LINK_UNKNOWN = 0xffffffff,	/* too long to keep, or more names than are kept */
+};
+
+struct tyr_link {
+	__u32 class[TYR_LINK_ACTIONS];	/* by action */
+	__u32 length;
+	__u8 path[TYR_EXE_MAX];		/* the name, inside its file system */
+};
+
+/* What is in `namespaces`. */
+enum tyr_namespace {
+	TYR_NAMESPACE_BELIEVED = 1,	/* its mounts give objects names */
+	TYR_NAMESPACE_AGENTS = 2,	/* a governed task mounted in it */
 };
 
 /* The one entry of `config`, written before the programs are attached. `abi` never moves. */
@@ -254,6 +287,8 @@ struct tyr_live {
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
+_Static_assert(sizeof(struct tyr_link_key) == 24, "compared whole");
+_Static_assert(sizeof(struct tyr_link) == 16 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_config) == 32, "copied whole");
 _Static_assert(sizeof(struct tyr_live) == 32, "read by user space");
 _Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");

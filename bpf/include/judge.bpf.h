@@ -155,10 +155,17 @@ static __noinline int tyr_decide_class(struct tyr_decision *decision, long class
 	return tyr_conclude(work, decision->task, decision->image.header->generation);
 }
 
+/* In links.bpf.h. */
+static int tyr_decide_linked(struct tyr_decision *decision, long class);
+
 /* The verdict about work->place. */
 static __always_inline int tyr_decide_place(struct tyr_decision *decision)
 {
-	return tyr_decide_class(decision, tyr_classify(decision));
+	long class = tyr_classify(decision);
+
+	if (decision->work->place.names > 1)
+		return tyr_decide_linked(decision, class);
+	return tyr_decide_class(decision, class);
 }
 
 enum tyr_begin_result {

@@ -21,7 +21,26 @@ struct seq_file;
 
 struct super_block;
 
+struct user_namespace {
+	int level;			/* 0: the host's own */
+	struct user_namespace *parent;
+} TYR_CORE;
+
+struct ns_common {
+	unsigned int inum;
+} TYR_CORE;
+
+struct mnt_namespace {
+	struct ns_common ns;
+	struct user_namespace *user_ns;
+} TYR_CORE;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} TYR_CORE;
+
 struct vfsmount {
+	struct dentry *mnt_root;
 	struct super_block *mnt_sb;
 	int mnt_flags;
 } TYR_CORE;
@@ -58,7 +77,16 @@ struct qstr {
 	const unsigned char *name;
 } TYR_CORE;
 
+typedef struct seqcount {
+	unsigned int sequence;
+} TYR_CORE seqcount_t;
+
+typedef struct seqcount_spinlock {
+	seqcount_t seqcount;
+} TYR_CORE seqcount_spinlock_t;
+
 struct dentry {
+	seqcount_spinlock_t d_seq;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -114,10 +142,6 @@ typedef struct {
 	__u64 val;
 } kernel_cap_t;
 
-struct user_namespace {
-	struct user_namespace *parent;
-} TYR_CORE;
-
 struct cred {
 	kuid_t uid;
 	kuid_t euid;
@@ -141,12 +165,6 @@ struct sighand_struct {
 typedef struct {
 	unsigned long sig[1];
 } sigset_t;
-
-struct mnt_namespace;
-
-struct nsproxy {
-	struct mnt_namespace *mnt_ns;
-} TYR_CORE;
 
 struct hlist_node {
 	struct hlist_node *next;
@@ -269,6 +287,7 @@ enum tyr_kernel_values {
 	EPERM = 1,
 	ENOMEM = 12,
 	EBUSY = 16,
+	EEXIST = 17,
 	AF_UNSPEC = 0,
 	AF_UNIX = 1,
 	AF_INET = 2,

@@ -31,6 +31,8 @@ struct tyr_place {
 	__u64 ino;
 	__u32 offset;			/* of the path in tyr_scratch.path */
 	__u32 length;
+	__u32 names;			/* hard links of a file; 0 for a directory */
+	__u32 reserved;
 };
 
 /* What rules see in a name, for one action. */
@@ -78,6 +80,8 @@ struct tyr_scratch {
 	struct tyr_endpoint endpoint;
 	struct tyr_sights from;
 	struct tyr_sights to;
+	struct tyr_link_key link_key;
+	struct tyr_link link;
 
 	struct tyr_operation record;
 	struct tyr_process process;
@@ -133,6 +137,30 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tyr_config);
 } config SEC(".maps");
+
+/*
+ * Mount namespaces by inode in nsfs -> enum tyr_namespace; whoever writes first has it. User space
+ * writes and removes those it believes, hooks those that a governed task mounted in.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_NAMESPACES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} namespaces SEC(".maps");
+
+/*
+ * Names of files that have several, where rules see something in them; see links.bpf.h. Writers:
+ * user space before a generation is in force, hooks while it is.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_LINKS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tyr_link_key);
+	__type(value, struct tyr_link);
+} links SEC(".maps");
 
 /* Identities that the next run of the tagging iterator gives, by tgid. Writer: user space. */
 struct {

@@ -153,6 +153,21 @@ static long tyr_losing_step(__u32 index, struct tyr_losing *losing)
 	return 0;
 }
 
+/* Refuses what loses a rule: `loses` is 0, 1, or 2 for a fault. */
+static __always_inline int tyr_conclude_losing(struct tyr_decision *decision, __u32 loses)
+{
+	struct tyr_scratch *work = decision->work;
+
+	if (!loses)
+		return 0;
+	work->action = TYR_ACTION_FILE_WRITE;
+	if (loses == 2)
+		return tyr_decide_class(decision, -1);
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+	work->reason = TYR_REASON_MOVED;
+	return tyr_conclude(work, decision->task, decision->image.header->generation);
+}
+
 static __noinline int tyr_decide_move(struct dentry *from, struct dentry *to, __u32 hook)
 {
 	struct tyr_decision decision = {};
@@ -170,14 +185,45 @@ static __noinline int tyr_decide_move(struct dentry *from, struct dentry *to, __
 	if (tyr_look(&decision, to, &work->to) || tyr_look(&decision, from, &work->from) ||
 	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_losing_step, &losing, 0) < 0)
 		losing.loses = 2;
-	if (!losing.loses)
+	return tyr_conclude_losing(&decision, losing.loses);
+}
+
+struct tyr_any_action {
+	struct tyr_decision *decision;
+	__u32 pad;
+	__u32 found;
+};
+
+static long tyr_any_action_step(__u32 index, struct tyr_any_action *any)
+{
+	struct tyr_any_denied search = { .decision = any->decision };
+
+	any->decision->work->action = index;
+	if (bpf_loop(TYR_PAGE_WORDS, tyr_any_denied_step, &search, 0) < 0)
+		search.found = 2;
+	if (search.found)
+		any->found = search.found;
+	return any->found != 0;
+}
+
+/* Something not known gets a name, or loses one: free only where no rule could deny anything. */
+static __noinline int tyr_decide_unknown_move(struct dentry *at, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	struct tyr_any_action any = { .decision = &decision };
+	struct tyr_scratch *work;
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, hook, 0)) {
+	case TYR_BEGIN_FREE:
 		return 0;
-	work->action = TYR_ACTION_FILE_WRITE;
-	if (losing.loses == 2)
-		return tyr_decide_class(&decision, -1);
-	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
-	work->reason = TYR_REASON_MOVED;
-	return tyr_conclude(work, decision.task, decision.image.header->generation);
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision.work;
+	if (tyr_place_of(work, at) ||
+	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_any_action_step, &any, 0) < 0)
+		any.found = 2;
+	return tyr_conclude_losing(&decision, any.found);
 }
 
 /* A link or rename: both names are written, then nothing may be lost. */

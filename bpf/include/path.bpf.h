@@ -4,8 +4,9 @@
  *
  * The walk goes from the dentry to the root of the super block and never looks at mounts, so the
  * caller's root, bind mounts and detached mounts change nothing. The root itself is the empty
- * path. A rename can move a directory while the walk passes it; the kernel's rename_lock counts
- * renames, and a walk during which it changed is done again.
+ * path. A rename can move a directory while the walk passes it: a walk during which one ran is done
+ * again. The kernel's rename_lock counts renames; a kernel that does not show it (kptr_restrict 2)
+ * still has a count in every dentry.
  */
 #ifndef TYR_PATH_BPF_H
 #define TYR_PATH_BPF_H
@@ -16,6 +17,8 @@ enum tyr_path_limits {
 	TYR_COMPONENTS_MAX = TYR_PATH_MAX / 2 + 1,
 	TYR_RENAME_TRIES = 4,
 };
+
+#define TYR_STAMP_FACTOR 0x9e3779b97f4a7c15ull
 
 enum tyr_path_outcome {
 	TYR_PATH_SETTLED = 0,
@@ -36,13 +39,61 @@ struct tyr_climb {
 /* The first word of the lock is its sequence; a kernel that does not show it has address 0. */
 extern const void rename_lock __ksym __weak;
 
+struct tyr_chain {
+	struct dentry *at;
+	struct dentry *root;
+	__u64 stamp;
+	__u32 pad;
+	__u32 changing;
+};
+
+static long tyr_chain_step(__u32 index, struct tyr_chain *chain)
+{
+	struct dentry *at = chain->at;
+	__u32 sequence = BPF_CORE_READ(at, d_seq.seqcount.sequence);
+	struct dentry *parent = BPF_CORE_READ(at, d_parent);
+
+	chain->changing |= sequence & 1;
+	chain->stamp = (chain->stamp ^ (__u64)parent) * TYR_STAMP_FACTOR;
+	chain->stamp = (chain->stamp ^ sequence) * TYR_STAMP_FACTOR;
+	if (at == chain->root || !parent || parent == at)
+		return 1;
+	chain->at = parent;
+	return 0;
+}
+
+/*
+ * Every dentry on the way up, with its count of changes. Two equal answers: between the end of the
+ * first and the beginning of the second the whole chain stood as it was read, since each of its
+ * links was the same before and after.
+ */
+static __noinline __u64 tyr_chain_stamp(struct dentry *dentry, struct dentry *root)
+{
+	struct tyr_chain chain = { .at = dentry, .root = root };
+
+	if (bpf_loop(TYR_COMPONENTS_MAX, tyr_chain_step, &chain, 0) < 0 || chain.changing)
+		return 0;
+	return chain.stamp | 1;
+}
+
+/* Only where the lock is shown. */
 static __always_inline __u32 tyr_rename_sequence(void)
 {
 	__u32 sequence = 0;
 
-	if (&rename_lock)
-		bpf_probe_read_kernel(&sequence, sizeof(sequence), &rename_lock);
+	bpf_probe_read_kernel(&sequence, sizeof(sequence), &rename_lock);
 	return sequence;
+}
+
+/* Changes with every rename on the way up from `dentry`; 0 while one runs. */
+static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root)
+{
+	__u32 sequence;
+
+	if (!&rename_lock)
+		return tyr_chain_stamp(dentry, root);
+	sequence = tyr_rename_sequence();
+	return sequence & 1 ? 0 : (__u64)sequence + 1;
 }
 
 static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
@@ -95,6 +146,9 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 	place->outcome = TYR_PATH_LOST;
 	place->dev = BPF_CORE_READ(sb, s_dev);
 	place->ino = inode ? BPF_CORE_READ(inode, i_ino) : 0;
+	place->names = 0;
+	if (inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFDIR)
+		place->names = BPF_CORE_READ(inode, __i_nlink);
 	place->offset = TYR_PATH_MAX;
 	place->length = 0;
 	if (BPF_CORE_READ(sb, s_flags) & SB_NOUSER) {
@@ -104,14 +158,14 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 	climb.root = BPF_CORE_READ(sb, s_root);
 	climb.path = work->path;
 	for (int attempt = 0; attempt < TYR_RENAME_TRIES; attempt++) {
-		__u32 sequence = tyr_rename_sequence();
+		__u64 stamp = tyr_rename_stamp(dentry, climb.root);
 
 		climb.at = dentry;
 		climb.offset = TYR_PATH_MAX;
 		climb.outcome = TYR_PATH_WALKING;
 		if (bpf_loop(TYR_COMPONENTS_MAX, tyr_climb_step, &climb, 0) < 0)
 			return -1;
-		if (!(sequence & 1) && sequence == tyr_rename_sequence()) {
+		if (stamp && stamp == tyr_rename_stamp(dentry, climb.root)) {
 			place->outcome = climb.outcome;
 			if (climb.outcome == TYR_PATH_WALKING)
 				place->outcome = TYR_PATH_LONG;

@@ -101,12 +101,16 @@ pub fn judge(
         policy: None,
         policy_version: None,
         rule: None,
-        reason: reason_text(decision.reason).to_owned(),
+        reason: other_names(decision)
+            .iter()
+            .fold(reason_text(decision.reason).to_owned(), |text, name| {
+                join(&text, &format!("also {}", path_text(name)))
+            }),
         count: 1,
     };
     let asks_rules = matches!(
         decision.reason,
-        Reason::Cell | Reason::Unsettled | Reason::TooLong
+        Reason::Cell | Reason::Unsettled | Reason::TooLong | Reason::Linked
     );
     if let Reason::SelfProtection(rule) = decision.reason {
         operation.severity = Severity::Critical;
@@ -151,6 +155,28 @@ pub fn judge(
     let agrees = |answer: &evaluate::Decision| {
         answer.verdict == decision.verdict && answer.enforced != decision.monitored
     };
+    if decision.reason == Reason::Linked {
+        // The kernel asks about each name by itself, and not all are known here.
+        let answers = [&known, &unrefined].map(|principal| {
+            let mut names = one_by_one(&decision.resource).map(|name| {
+                let request = Request {
+                    principal: principal.clone(),
+                    action: decision.action,
+                    resource: name,
+                    moment: Some(generation.moment),
+                };
+                evaluate(&generation.policies, &request)
+            });
+            names.find(|answer| agrees(answer))
+        });
+        if let Some(answer) = answers.iter().flatten().next() {
+            name_rule(&mut operation, generation, answer);
+        }
+        return Judged {
+            operation,
+            disagreement: None,
+        };
+    }
     let full = ask(&known);
     if agrees(&full) {
         name_rule(&mut operation, generation, &full);
@@ -222,6 +248,30 @@ fn join(reason: &str, more: &str) -> String {
     }
 }
 
+/// Most further names of an object that an event shows.
+const OTHER_NAMES_MAX: usize = 3;
+
+/// The paths of an object after the one that is its resource: those in containers, those of other
+/// mounts, and other hard links.
+fn other_names(decision: &Decision) -> &[Vec<u8>] {
+    match &decision.resource {
+        Resource::Paths(paths) => &paths[1.min(paths.len())..paths.len().min(1 + OTHER_NAMES_MAX)],
+        _ => &[],
+    }
+}
+
+/// Each path of an object as if it had no other.
+fn one_by_one(resource: &Resource) -> impl Iterator<Item = Resource> {
+    let paths = match resource {
+        Resource::Paths(paths) => paths.as_slice(),
+        _ => &[],
+    };
+    paths
+        .iter()
+        .map(|path| Resource::Paths(vec![path.clone()]))
+        .chain([Resource::Unknown])
+}
+
 fn reason_text(reason: Reason) -> &'static str {
     match reason {
         Reason::Cell => "",
@@ -230,6 +280,7 @@ fn reason_text(reason: Reason) -> &'static str {
         Reason::Fault => "the kernel program failed, so the operation was denied",
         Reason::SelfProtection(_) => "Tyr protects itself",
         Reason::Moved => "the new name lies under other rules than the old one",
+        Reason::Linked => "the rule is that of another hard link of the file",
     }
 }
 

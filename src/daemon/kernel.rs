@@ -58,6 +58,8 @@ pub enum Reason {
     /// The rule of self-protection that forbids it.
     SelfProtection(&'static str),
     Moved,
+    /// Another name of the object lies under the rule.
+    Linked,
 }
 
 /// One decision of the kernel.

@@ -6,6 +6,7 @@ use super::build::Build;
 use super::error::Error;
 use super::features;
 use super::load::LoadOptions;
+use super::mounts::namespaces::believe_host;
 use super::object::{COMMON, EnforcementMode, HOOKS, Hook, MAPS};
 use super::pins::{Folder, Pins};
 use super::report::explain;
@@ -84,7 +85,8 @@ impl Attached {
         let bytes = unsafe { plain::as_bytes(&config) };
         self.map("config")?
             .update(&0u32.to_ne_bytes(), bytes, MapFlags::ANY)
-            .map_err(Error::bpf("write the configuration"))
+            .map_err(Error::bpf("write the configuration"))?;
+        believe_host(self.map("namespaces")?)
     }
 
     /// New maps go on with numbers that no session of this boot had: there were fewer sessions

@@ -52,6 +52,8 @@ counters! {
     events_failed,
     /// Refused by self-protection.
     self_denied,
+    /// Names of linked files that could not be kept.
+    links_lost,
 }
 
 impl Programs {

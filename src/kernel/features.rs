@@ -2,8 +2,7 @@
 //! never by its version.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -120,22 +119,6 @@ pub fn has_bpf_fs() -> bool {
     file_system_magic(Path::new("/sys/fs/bpf")) == Some(BPF_FS_MAGIC)
 }
 
-/// Whether a path walk can tell that a rename ran meanwhile: the kernel shows its `rename_lock`.
-pub(crate) fn has_rename_lock() -> bool {
-    let Ok(symbols) = File::open("/proc/kallsyms") else {
-        return false;
-    };
-    let mut lines = BufReader::new(symbols).lines();
-    lines.any(|line| line.is_ok_and(|line| is_shown_symbol(&line, "rename_lock")))
-}
-
-/// `address type name`; without the right to see addresses they are all zero.
-fn is_shown_symbol(line: &str, name: &str) -> bool {
-    let mut fields = line.split_whitespace();
-    let address = fields.next().unwrap_or_default();
-    fields.nth(1) == Some(name) && address.bytes().any(|digit| digit != b'0')
-}
-
 /// `uname -r`.
 pub fn release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease")
@@ -177,6 +160,37 @@ pub(crate) fn cgroup_scope(path: &Path) -> Result<Scope, Error> {
     Err(problem(
         "no unified cgroup hierarchy is mounted at /sys/fs/cgroup",
     ))
+}
+
+/// Whether files on the file system at `path` can have several names, and can be looked at without
+/// waiting for somebody else: it is neither the kernel's own nor served by a process or a network.
+pub(crate) fn has_linkable_files(path: &Path) -> bool {
+    // proc, sysfs, cgroup, cgroup2, debugfs, tracefs, bpf, securityfs, devpts, mqueue, pstore,
+    // configfs, efivarfs, binfmt_misc, selinuxfs, autofs; fuse, nfs, smb, smb2, ceph.
+    const OTHERS: [i64; 21] = [
+        0x9fa0,
+        0x6265_6572,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x6462_6720,
+        0x7472_6163,
+        0xcafe_4a11,
+        0x7363_6673,
+        0x1cd1,
+        0x1980_0202,
+        0x6165_676c,
+        0x6265_6570,
+        0xde5e_81e4,
+        0x4249_4e4d,
+        0xf97c_ff8c,
+        0x0187,
+        0x6573_5546,
+        0x6969,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x00c3_6400,
+    ];
+    file_system_magic(path).is_some_and(|magic| !OTHERS.contains(&magic))
 }
 
 fn file_system_magic(path: &Path) -> Option<i64> {

@@ -197,8 +197,6 @@ impl Programs {
     }
 }
 
-const RENAME_LIMIT: &str = "the kernel does not show its `rename_lock`: a path can be misread while \
-     a directory above it is renamed; set kernel.kptr_restrict to 0 or 1 before tyr starts";
 const FMOD_RET_LIMIT: &str = "fmod_ret: a program that interrupts itself on one CPU is skipped; \
      add `bpf` to the active LSMs for full enforcement";
 
@@ -206,9 +204,6 @@ fn mode_limits(mode: EnforcementMode) -> Vec<String> {
     let mut limits = Vec::new();
     if mode == EnforcementMode::FmodRet {
         limits.push(FMOD_RET_LIMIT.to_owned());
-    }
-    if !features::has_rename_lock() {
-        limits.push(RENAME_LIMIT.to_owned());
     }
     limits
 }

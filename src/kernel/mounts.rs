@@ -1,19 +1,23 @@
-//! The host's mount table: where each file system's paths are on the host.
+//! Mount tables: where each file system's paths are, on the host and in containers.
 //!
 //! Source: `/proc/1/mountinfo`, as proc_pid_mountinfo(5) describes it.
 
+pub mod namespaces;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::Duration;
 
 use super::error::Error;
 use crate::policy::compile::{Alias, Superblock};
+
+pub use tables::Tables;
 
 /// Most bytes of a mount table that are read.
 const MOUNTINFO_BYTES_MAX: u64 = 16 << 20;
@@ -30,11 +34,19 @@ impl Mounts {
     /// # Errors
     /// Neither file can be read.
     pub fn read() -> Result<Mounts, Error> {
-        let mut bytes = Vec::new();
         let path = table_path();
-        File::open(path)
-            .and_then(|file| file.take(MOUNTINFO_BYTES_MAX).read_to_end(&mut bytes))
-            .map_err(Error::file(path))?;
+        let mut file = File::open(path).map_err(Error::file(path))?;
+        Mounts::read_file(&mut file)
+    }
+
+    fn read_file(file: &mut File) -> Result<Mounts, Error> {
+        let mut bytes = Vec::new();
+        file.rewind()
+            .and_then(|()| file.take(MOUNTINFO_BYTES_MAX).read_to_end(&mut bytes))
+            .map_err(|source| Error::Io {
+                what: "read of a mount table",
+                source,
+            })?;
         Ok(Mounts::parse(&bytes))
     }
 
@@ -136,16 +148,27 @@ impl MountWatch {
     /// # Errors
     /// poll(2) fails.
     pub fn wait_for_change(&self, timeout: Duration) -> Result<bool, Error> {
-        let mut poll = libc::pollfd {
-            fd: self.file.as_raw_fd(),
+        MountWatch::wait_for_any(&[self], timeout)
+    }
+
+    /// Whether one of several tables changed within `timeout`, or since the last call.
+    ///
+    /// # Errors
+    /// poll(2) fails.
+    pub fn wait_for_any(watches: &[&MountWatch], timeout: Duration) -> Result<bool, Error> {
+        let poll = |watch: &&MountWatch| libc::pollfd {
+            fd: watch.file.as_raw_fd(),
             events: libc::POLLPRI,
             revents: 0,
         };
+        let mut polls: Vec<libc::pollfd> = watches.iter().map(poll).collect();
+        let count = polls.len() as libc::nfds_t;
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: `poll` is one valid pollfd that lives through the call.
-        let ready = unsafe { libc::poll(&raw mut poll, 1, timeout_ms) };
+        // SAFETY: `polls` are valid pollfds that live through the call.
+        let ready = unsafe { libc::poll(polls.as_mut_ptr(), count, timeout_ms) };
         if ready >= 0 {
-            return Ok(ready > 0 && poll.revents & (libc::POLLPRI | libc::POLLERR) != 0);
+            let changed = libc::POLLPRI | libc::POLLERR;
+            return Ok(polls.iter().any(|poll| poll.revents & changed != 0));
         }
         let source = std::io::Error::last_os_error();
         if source.kind() == std::io::ErrorKind::Interrupted {

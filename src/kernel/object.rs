@@ -57,7 +57,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 48] = [
+pub(crate) const HOOKS: [Hook; 55] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -85,6 +85,9 @@ pub(crate) const HOOKS: [Hook; 48] = [
     hook("path_mkdir"),
     hook("path_mknod"),
     hook("path_symlink"),
+    hook("link_mark"),
+    hook("rename_mark"),
+    hook("rename_over"),
     hook("path_link"),
     hook("path_rename"),
     hook("path_truncate"),
@@ -92,6 +95,10 @@ pub(crate) const HOOKS: [Hook; 48] = [
         name: "file_truncate",
         only_with: Some("security_file_truncate"),
     },
+    hook("sb_mount"),
+    hook("move_mount"),
+    hook("sb_umount"),
+    hook("sb_pivotroot"),
     hook("path_chmod"),
     hook("path_chown"),
     hook("inode_setxattr"),
@@ -127,13 +134,15 @@ pub(crate) const HOOKS: [Hook; 48] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 11] = [
+pub(crate) const MAPS: [&str; 13] = [
     "tasks",
     "scratch",
     "storage_probe",
     "sessions",
     "next_session",
     "config",
+    "namespaces",
+    "links",
     "tagging",
     "own",
     "events",

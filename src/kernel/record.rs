@@ -106,6 +106,8 @@ pub enum Reason {
     /// Tyr protects itself.
     Own(OwnRule),
     Moved,
+    /// Of another name of the object.
+    Linked,
 }
 
 impl Reason {
@@ -118,6 +120,7 @@ impl Reason {
             Reason::Fault => "kernel fault",
             Reason::Own(_) => "tyr protects itself",
             Reason::Moved => "new name lies under other rules",
+            Reason::Linked => "rule of another hard link",
         }
     }
 }
@@ -252,6 +255,7 @@ fn read_reason(reason: u32, own_rule: u16) -> Result<Reason, &'static str> {
         3 => Reason::Fault,
         4 => Reason::Own(OwnRule::from_number(own_rule).ok_or("unknown rule of self-protection")?),
         5 => Reason::Moved,
+        6 => Reason::Linked,
         _ => return Err("unknown reason"),
     })
 }

@@ -211,6 +211,25 @@ impl fmt::Debug for ByteSet {
     }
 }
 
+impl Component {
+    /// Whether it stands for this one name.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        component_matches(self, name)
+    }
+
+    /// The only name that it stands for, if there is just one.
+    pub fn literal(&self) -> Option<Vec<u8>> {
+        let Component::Segment(tokens) = self else {
+            return None;
+        };
+        let bytes = tokens.iter().map(|token| match token {
+            Token::Byte(byte) => Some(*byte),
+            _ => None,
+        });
+        bytes.collect()
+    }
+}
+
 fn component_matches(component: &Component, part: &[u8]) -> bool {
     let Component::Segment(tokens) = component else {
         return false;

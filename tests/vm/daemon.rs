@@ -81,7 +81,7 @@ impl Drop for Tmpfs {
     }
 }
 
-fn mount_tmpfs(point: &Path) {
+pub fn mount_tmpfs(point: &Path) {
     let (kind, point) = (c"tmpfs".as_ptr(), c(point.as_os_str().as_encoded_bytes()));
     assert_eq!(
         call!(libc::mount(kind, point.as_ptr(), kind, 0, std::ptr::null())),

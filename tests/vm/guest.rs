@@ -16,7 +16,7 @@ use tyr::kernel::object::EnforcementMode;
 use tyr::kernel::record::{Object, Operation, Record};
 use tyr::kernel::tagging::RunningAgent;
 use tyr::model::verdict::{Mode, Verdict};
-use tyr::policy::compile::{Input, compile};
+use tyr::policy::compile::{Compiled, Input, compile};
 use tyr::policy::principal::Principal;
 use tyr::policy::rule::Effective;
 use tyr::policy::signatures::Signatures;
@@ -89,6 +89,12 @@ pub fn install(rules: &str) -> u32 {
 }
 
 pub fn install_in(programs: &Programs, rules: &str) -> u32 {
+    let compiled = compiled(rules);
+    programs.install(&compiled, |_| Ok(())).expect("install")
+}
+
+/// The tables of these rules for this guest.
+pub fn compiled(rules: &str) -> Compiled {
     let signatures = Signatures::builtin();
     let policies = effective(rules);
     let superblocks = Mounts::read().expect("mounts").superblocks();
@@ -101,8 +107,7 @@ pub fn install_in(programs: &Programs, rules: &str) -> u32 {
         moment: None,
         unmatched_is_silent: false,
     };
-    let compiled = compile(&input).expect("compile");
-    programs.install(&compiled, |_| Ok(())).expect("install")
+    compile(&input).expect("compile")
 }
 
 /// One policy of these rules, enforced for every agent.
@@ -195,6 +200,18 @@ pub fn records<T>(wanted: impl Fn(&Record) -> Option<T>) -> Vec<T> {
 }
 
 fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
+    in_child_with(
+        |pid| {
+            if let Some(programs) = programs {
+                tag_in(programs, pid);
+            }
+        },
+        body,
+    )
+}
+
+/// Runs `body` in a child after `tag` was called with its process id.
+pub fn in_child_with(tag: impl FnOnce(i32), body: impl FnOnce() -> i32) -> i32 {
     let (go_read, go_write) = pipe();
     let (done_read, done_write) = pipe();
     // SAFETY: the child runs `body` and leaves by _exit.
@@ -216,9 +233,7 @@ fn in_child(programs: Option<&Programs>, body: impl FnOnce() -> i32) -> i32 {
         unsafe { libc::_exit(0) };
     }
     drop(done_write);
-    if let Some(programs) = programs {
-        tag_in(programs, pid);
-    }
+    tag(pid);
     std::fs::File::from(go_write).write_all(b"g").expect("go");
     let mut result = [0; 4];
     let answered = std::fs::File::from(done_read).read_exact(&mut result);

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one crate of tests")]
 
 mod alias;
+mod container;
 mod daemon;
 mod deputies;
 mod exec;
@@ -13,11 +14,14 @@ mod guest;
 mod kernel;
 mod lifecycle;
 mod lineage;
+mod links;
+mod mount;
 mod names;
 mod network;
 mod object;
 mod preempt;
 mod probe;
+mod race;
 mod recognise;
 mod running;
 mod syscall;

@@ -193,34 +193,3 @@ fn names_are_bytes() {
     }
     assert_eq!(as_agent(|| read(path(names[3]))), 0);
 }
-
-#[test]
-fn a_rename_beside_an_open_opens_nothing() {
-    let dir = folder("race");
-    for name in ["a", "a/b", "a/b/keys", "c"] {
-        std::fs::create_dir(dir.join(name)).unwrap();
-    }
-    fill(&dir.join("a/b/keys"), &["id"]);
-    let _turn = policy(&deny("file_read", "/tmp/vm/race/**/keys/id"));
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                rename("/tmp/vm/race/a/b", "/tmp/vm/race/c/b");
-                rename("/tmp/vm/race/c/b", "/tmp/vm/race/a/b");
-            }
-        });
-        let opened = as_agent(|| {
-            let paths = ["/tmp/vm/race/a/b/keys/id", "/tmp/vm/race/c/b/keys/id"].map(c);
-            let mut opened = 0;
-            for turn in 0..1500 {
-                // SAFETY: the path ends with NUL.
-                let fd = unsafe { libc::open(paths[turn % 2].as_ptr(), libc::O_RDONLY) };
-                opened += i32::from(fd >= 0);
-            }
-            opened
-        });
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert_eq!(opened, 0);
-    });
-}

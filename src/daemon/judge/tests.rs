@@ -306,3 +306,33 @@ fn a_generation_is_waited_for_when_it_is_new_and_not_when_it_is_old() {
     assert!(generations.get(4).is_none(), "only the last are remembered");
     assert!(generations.get(39).is_some());
 }
+
+#[test]
+fn the_other_names_of_an_object_are_told() {
+    let decision = Decision {
+        resource: Resource::Paths(vec![
+            b"/tmp/other".to_vec(),
+            b"/home/ann/.ssh/id_rsa".to_vec(),
+        ]),
+        reason: Reason::Linked,
+        ..read("/tmp/other", Verdict::Deny)
+    };
+    let generation = generation(Mode::Enforce);
+    let judged = judge(Some(&generation), &claude("ann"), &decision, false);
+    assert_eq!(judged.disagreement, None);
+    let operation = judged.operation;
+    assert_eq!(operation.resource, "/tmp/other");
+    assert_eq!(operation.rule.as_deref(), Some("no-keys"));
+    assert_eq!(
+        operation.reason,
+        "the rule is that of another hard link of the file; also /home/ann/.ssh/id_rsa"
+    );
+    // A name that the daemon does not know: the verdict stands, and no rule is made up.
+    let unknown = Decision {
+        resource: Resource::Paths(vec![b"/tmp/other".to_vec()]),
+        verdict: Verdict::Alert,
+        ..decision
+    };
+    let judged = judge(Some(&generation), &claude("ann"), &unknown, false);
+    assert_eq!((judged.operation.rule, judged.disagreement), (None, None));
+}

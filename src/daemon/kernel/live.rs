@@ -1,6 +1,10 @@
-//! The real kernel: programs and maps, the host's mount table, and the policy compiler.
+//! The real kernel: programs and maps, mount tables, and the policy compiler.
 
+mod containers;
+mod links;
+mod places;
 mod prove;
+mod records;
 mod ring;
 mod running;
 mod skipped;
@@ -14,32 +18,30 @@ use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::kernel::load::{LoadOptions, Programs, Scope};
-use crate::kernel::mounts::{MountWatch, Mounts};
+use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
-use crate::kernel::record;
 use crate::kernel::ringbuf::RingReader;
 use crate::kernel::selftest;
 use crate::kernel::sessions;
 use crate::kernel::tagging::boot_clock_ns;
-use crate::model::event::path_text;
-use crate::model::resource::{Protocol, Resource};
-use crate::policy::compile::{Input, compile};
+use crate::policy::compile::{Compiled, Input, Superblock, compile};
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
 
-use super::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
-    Session, Subject, Wanted,
-};
+use super::{Enforcement, InForce, Kernel, KernelError, Ring, RunningAgent, Session, Wanted};
+use containers::Containers;
+use links::Searched;
 use prove::{Proving, Unproven};
-use ring::{LiveRing, agent_type};
+use ring::LiveRing;
 use skipped::Skipped;
 
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
-/// The mount table is read again for a record at most this often.
-const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a new container's mounts may take to be noticed.
+const MOUNTS_WAIT: Duration = Duration::from_millis(100);
+const CONTAINERS_LIMIT: &str = "the mounts of containers do not fit the policy image: paths inside \
+     them are not matched, and what is mounted only there counts as not known";
 
 const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
      this version's, with the policies they had: they go when a policy set is in force";
@@ -48,10 +50,13 @@ const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still
 pub struct Live {
     programs: Programs,
     signatures: Signatures,
-    mounts: RwLock<Mounts>,
+    mounts: RwLock<Tables>,
     mounts_read: Mutex<Instant>,
     /// One for as long as the daemon lives: a change between two waits is told by the second.
     watch: MountWatch,
+    containers: Containers,
+    /// The search for hard links that the image in force rests on.
+    searched: Mutex<Searched>,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
     /// Replaced programs have left records that are not told as lost yet.
@@ -89,7 +94,9 @@ impl Live {
             programs,
             watch,
             signatures,
-            mounts: RwLock::new(Mounts::read().map_err(said)?),
+            mounts: RwLock::new(Tables::new(Mounts::read().map_err(said)?, Vec::new())),
+            containers: Containers::new(),
+            searched: Mutex::default(),
             mounts_read: Mutex::new(Instant::now()),
             skipped: Skipped::default(),
             observed_generation: AtomicU32::new(0),
@@ -112,6 +119,24 @@ impl Live {
         self.turn
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn compile(
+        &self,
+        wanted: &Wanted,
+        superblocks: &[Superblock],
+    ) -> Result<Compiled, KernelError> {
+        let (policies, slots) = self.with_self_test(wanted);
+        let input = Input {
+            policies: &policies,
+            signatures: &self.signatures,
+            host: &wanted.host,
+            superblocks,
+            slots: &slots,
+            moment: Some(wanted.moment),
+            unmatched_is_silent: false,
+        };
+        compile(&input).map_err(said)
     }
 
     /// The policies with the rules of the self-test, and the slots: those of the sessions, then
@@ -160,154 +185,6 @@ impl Live {
         let number = u16::try_from(number).ok()?;
         self.signatures.id(number).map(str::to_owned)
     }
-
-    /// Host paths of a file. An unknown file system makes the mount table be read again: it may
-    /// have been mounted a moment ago.
-    fn host_paths(&self, place: &record::Place) -> Vec<Vec<u8>> {
-        let ask = || {
-            let mounts = self
-                .mounts
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            mounts.host_path(place.dev, &place.path)
-        };
-        if place.dev == 0 {
-            // No file system: nothing, or the name that stands for programs without one.
-            return if place.path.is_empty() {
-                Vec::new()
-            } else {
-                vec![place.path.clone()]
-            };
-        }
-        let paths = ask();
-        if paths.is_empty() && self.read_mounts_again() {
-            ask()
-        } else {
-            paths
-        }
-    }
-
-    fn read_mounts_again(&self) -> bool {
-        let mut last: MutexGuard<'_, Instant> = self
-            .mounts_read
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if last.elapsed() < MOUNTS_READ_INTERVAL {
-            return false;
-        }
-        *last = Instant::now();
-        self.read_mounts().is_ok()
-    }
-
-    fn read_mounts(&self) -> Result<Mounts, KernelError> {
-        let mounts = Mounts::read().map_err(said)?;
-        *self
-            .mounts
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()) = mounts.clone();
-        Ok(mounts)
-    }
-
-    /// `None`: the self-test's.
-    fn record(&self, record: record::Record) -> Option<Record> {
-        if agent_type(&record) == selftest::TYPE_NUMBER {
-            return None;
-        }
-        Some(match record {
-            record::Record::Operation(origin, operation) => {
-                let decision = self.decision(&operation);
-                Record::Decision(self.subject(&origin, operation.agent_type), decision)
-            }
-            record::Record::AgentStarted(origin, program) => {
-                let path = self.program_path(&program);
-                Record::AgentStarted(self.subject(&origin, program.agent_type), path)
-            }
-            record::Record::ProcessExeced(origin, program) => {
-                let path = self.program_path(&program);
-                Record::Execed(self.subject(&origin, program.agent_type), path)
-            }
-            record::Record::ProcessExited(origin, program) => {
-                Record::Exited(self.subject(&origin, program.agent_type))
-            }
-        })
-    }
-
-    fn subject(&self, origin: &record::Origin, agent_type: u32) -> Subject {
-        Subject {
-            session: origin.session,
-            boot_ns: origin.boot_ns,
-            start_boot_ns: origin.start_boot_ns,
-            exec_boot_ns: origin.exec_boot_ns,
-            cgroup_id: origin.cgroup_id,
-            pid: origin.tgid,
-            parent_pid: origin.parent_tgid,
-            uid: origin.uid,
-            generation: origin.generation,
-            comm: path_text(&origin.comm),
-            agent_type: self.type_id(agent_type).unwrap_or_default(),
-        }
-    }
-
-    fn program_path(&self, program: &record::Program) -> Vec<u8> {
-        self.host_paths(&program.file)
-            .into_iter()
-            .next()
-            .unwrap_or_default()
-    }
-
-    fn decision(&self, operation: &record::Operation) -> Decision {
-        let reason = match operation.reason {
-            record::Reason::Cell => Reason::Cell,
-            record::Reason::Unsettled => Reason::Unsettled,
-            record::Reason::TooLong => Reason::TooLong,
-            record::Reason::Fault => Reason::Fault,
-            record::Reason::Own(rule) => Reason::SelfProtection(rule.name()),
-            record::Reason::Moved => Reason::Moved,
-        };
-        let (resource, described) = self.resource(&operation.object, reason);
-        Decision {
-            action: operation.action,
-            resource,
-            described,
-            verdict: operation.verdict,
-            monitored: operation.monitored,
-            reason,
-            exe: self.host_paths(&operation.exe).into_iter().next(),
-        }
-    }
-
-    fn resource(&self, object: &record::Object, reason: Reason) -> (Resource, String) {
-        match object {
-            record::Object::File(place) => {
-                let paths = self.host_paths(place);
-                let is_unknown = matches!(reason, Reason::Unsettled | Reason::TooLong);
-                if is_unknown || paths.is_empty() {
-                    let shown = paths.first().unwrap_or(&place.path);
-                    (Resource::Unknown, path_text(shown))
-                } else {
-                    (Resource::Paths(paths), String::new())
-                }
-            }
-            record::Object::Act(act) => (Resource::Unknown, act.to_string()),
-            record::Object::Address {
-                ip: Some(ip),
-                port,
-                protocol,
-            } => {
-                let (ip, port) = (ip.to_canonical(), *port);
-                let protocol = Protocol::from_number(*protocol);
-                (Resource::Address { ip, port, protocol }, String::new())
-            }
-            record::Object::Address {
-                ip: None,
-                port,
-                protocol,
-            } => {
-                let protocol = Protocol::from_number(*protocol).name();
-                (Resource::Unknown, format!("any address:{port}/{protocol}"))
-            }
-        }
-    }
 }
 
 impl Kernel for Live {
@@ -328,6 +205,13 @@ impl Kernel for Live {
             && let Some(unproven) = &*self.unproven()
         {
             limits.insert(0, unproven.to_string());
+        }
+        let lost = self.programs.counters().map(|counters| counters.links_lost);
+        if let Ok(lost @ 1..) = lost {
+            limits.push(format!(
+                "{lost} names of files with several hard links could not be kept: a rule for one \
+                 of them may not hold for the others"
+            ));
         }
         if self.programs.has_predecessor() {
             limits.push(PREDECESSOR_LIMIT.to_owned());
@@ -353,19 +237,19 @@ impl Kernel for Live {
     }
 
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
-        let superblocks = self.read_mounts()?.superblocks();
-        let (policies, slots) = self.with_self_test(wanted);
-        let mut compiled = compile(&Input {
-            policies: &policies,
-            signatures: &self.signatures,
-            host: &wanted.host,
-            superblocks: &superblocks,
-            slots: &slots,
-            moment: Some(wanted.moment),
-            unmatched_is_silent: false,
-        })
-        .map_err(said)?;
-        let mut limits = std::mem::take(&mut compiled.limits);
+        let mut limits = if self.is_observing() {
+            Vec::new()
+        } else {
+            self.containers.refresh(&self.programs)?
+        };
+        let tables = self.read_mounts()?;
+        let mut compiled = self.compile(wanted, &tables.superblocks());
+        if compiled.is_err() && tables.has_containers() {
+            limits.push(CONTAINERS_LIMIT.to_owned());
+            compiled = self.compile(wanted, &tables.host().superblocks());
+        }
+        let mut compiled = compiled?;
+        limits.append(&mut compiled.limits);
         if self.is_observing() {
             let generation = self.observed_generation.fetch_add(1, Ordering::Relaxed) + 1;
             limits.insert(
@@ -381,6 +265,8 @@ impl Kernel for Live {
         };
         compiled.unknown_slot = unknown_slot;
         let mut turn = self.turn();
+        let names = self.link_names(&wanted.policies, &tables, &mut limits)?;
+        let mut lost = 0;
         let canary = turn.as_mut().and_then(|proving| proving.canary.take());
         let prepare = |generation: u32| {
             if let Some(canary) = &canary {
@@ -390,9 +276,17 @@ impl Kernel for Live {
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
             }
+            lost = self.programs.keep_links(generation, &compiled, &names)?;
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
+        lost += self.keep_late_links(generation, &compiled, &names)?;
+        if lost > 0 {
+            limits.push(format!(
+                "{lost} names of files with several hard links do not fit the kernel's table: a \
+                 rule for one of them may not hold for the others"
+            ));
+        }
         *turn = Some(Proving {
             generation,
             slot,
@@ -476,7 +370,13 @@ impl Kernel for Live {
 
     fn wait_for_mounts(&self, stop: &AtomicBool) -> bool {
         while !stop.load(Ordering::Relaxed) {
-            match self.watch.wait_for_change(WAIT) {
+            if self.containers.have_changed() {
+                return true;
+            }
+            let containers = self.containers.watches();
+            let watches: Vec<&MountWatch> =
+                std::iter::once(&self.watch).chain(&containers).collect();
+            match MountWatch::wait_for_any(&watches, MOUNTS_WAIT) {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(error) => {

@@ -148,3 +148,61 @@ proptest! {
         prop_assert_eq!(&aliases(&mounts)[&9][0].mount_point, &[b"/", &name[..]].concat());
     }
 }
+
+const CONTAINER: &str = "\
+700 1 0:90 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/l
+701 700 0:91 / /tmp rw - tmpfs tmpfs rw
+702 700 0:27 /@home/u/src /workspace rw - btrfs /dev/sda2 rw
+";
+
+#[test]
+fn containers_add_names_and_take_none() {
+    let (host, container) = (
+        Mounts::parse(BTRFS.as_bytes()),
+        Mounts::parse(CONTAINER.as_bytes()),
+    );
+    let tables = Tables::new(host.clone(), vec![container]);
+    let paths = |dev, path: &str| -> Vec<String> {
+        let found = tables.paths(dev, path.as_bytes()).into_iter();
+        found.map(|path| String::from_utf8(path).unwrap()).collect()
+    };
+    assert_eq!(
+        paths(90, "/etc/passwd"),
+        ["/etc/passwd"],
+        "only the container has it"
+    );
+    assert_eq!(paths(91, "/x"), ["/tmp/x"]);
+    assert_eq!(
+        paths(27, "/@home/u/src/a"),
+        ["/home/u/src/a", "/srv/mirror/a", "/workspace/a"],
+        "the host's names first"
+    );
+    assert_eq!(paths(27, "/@/etc/passwd"), ["/etc/passwd"]);
+    let superblocks = tables.superblocks();
+    let aliases = |dev| {
+        &superblocks
+            .iter()
+            .find(|one| one.dev == dev)
+            .unwrap()
+            .aliases
+    };
+    assert_eq!(aliases(27).len(), 4);
+    assert_eq!(aliases(90)[0].mount_point, b"/");
+    assert!(tables.has_containers());
+    let alone = Tables::new(host.clone(), Vec::new());
+    assert_eq!(alone.superblocks(), host.superblocks());
+    let twice = Tables::new(host.clone(), vec![host.clone()]);
+    assert_eq!(
+        twice.superblocks(),
+        host.superblocks(),
+        "the same name is one"
+    );
+}
+
+#[test]
+fn a_process_shares_the_namespace_of_its_threads() {
+    let own = std::process::id();
+    let number = namespaces::number(own).unwrap();
+    assert_ne!(number, 0);
+    assert!(namespaces::number(u32::MAX).is_err());
+}

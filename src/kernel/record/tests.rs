@@ -198,7 +198,7 @@ fn refuses_what_the_kernel_does_not_write() {
     );
     assert_eq!(
         of(Fields {
-            reason: 6,
+            reason: 7,
             ..DENIED_READ
         }),
         "unknown reason"

@@ -20,6 +20,9 @@ impl Live {
             })
             .collect();
         let _turn = self.turn();
+        for agent in agents {
+            self.containers.started(agent.pid);
+        }
         match self.programs.tag_processes(&nested) {
             Ok(tagged) => tagged
                 .into_iter()

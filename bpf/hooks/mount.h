@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Mounts: an agent may not give objects names that rules then go by.
+ *
+ * User space believes the mount tables of the host and of containers. There a governed task may
+ * mount a directory or file only where the same rules apply; what has no settled place yet, a new
+ * file system or one named only by a string, may be anything. In a namespace of a user namespace,
+ * or one that the agent made itself, it mounts what it likes: nothing there gets a name.
+ */
+
+enum tyr_mount_flags {
+	TYR_MS_REMOUNT = 32,
+	TYR_MS_BIND = 4096,
+	TYR_MS_PROPAGATION = 0x1e0000,	/* unbindable, private, slave, shared */
+};
+
+/*
+ * Whether a mount onto `parent` (or its end) by the current task changes what user space believes.
+ * A namespace in which a governed task could mount freely is never believed again.
+ */
+static __noinline int tyr_mount_is_believed(struct vfsmount *parent)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	__u32 who, number, agents = TYR_NAMESPACE_AGENTS, *state;
+	struct mnt_namespace *namespace;
+
+	if (!tyr_task_find(current, &who) && who == TYR_WHO_NONE)
+		return 0;
+	namespace = BPF_CORE_READ(current, nsproxy, mnt_ns);
+	if (BPF_CORE_READ(namespace, user_ns, level))
+		return 0;
+	if (BPF_CORE_READ(parent, mnt_flags) & MNT_SHARED)
+		return 1;
+	number = BPF_CORE_READ(namespace, ns.inum);
+	bpf_map_update_elem(&namespaces, &number, &agents, BPF_NOEXIST);
+	state = bpf_map_lookup_elem(&namespaces, &number);
+	return !state || *state != TYR_NAMESPACE_AGENTS;
+}
+
+/* `from` is 0 when it is not known what is mounted: then no rule may deny anything. */
+static __always_inline int tyr_judge_mount(struct dentry *from, struct dentry *to, __u32 hook)
+{
+	if (!from)
+		return tyr_decide_unknown_move(to, hook);
+	if (tyr_decide_dentry(to, TYR_ACTION_FILE_WRITE, hook))
+		return -EPERM;
+	return tyr_decide_move(from, to, hook);
+}
+
+/* mount(2) names what it mounts by a string, which only the kernel itself can follow. */
+TYR_HOOK(sb_mount, "sb_mount", "security_sb_mount", const char *name, struct path *path,
+	 const char *type, unsigned long flags)
+{
+	if (flags & TYR_MS_REMOUNT)
+		return 0;
+	if (!(flags & TYR_MS_BIND) && flags & TYR_MS_PROPAGATION)
+		return 0;
+	if (!tyr_mount_is_believed(BPF_CORE_READ(path, mnt)))
+		return 0;
+	return tyr_judge_mount(0, BPF_CORE_READ(path, dentry), TYR_HOOK_MOUNT);
+}
+
+/* What open_tree or fsmount made, or a mount that changes its place. */
+TYR_HOOK(move_mount, "move_mount", "security_move_mount", struct path *from, struct path *to)
+{
+	if (!tyr_mount_is_believed(BPF_CORE_READ(to, mnt)))
+		return 0;
+	return tyr_judge_mount(BPF_CORE_READ(from, dentry), BPF_CORE_READ(to, dentry),
+			       TYR_HOOK_MOUNT);
+}
+
+/* Takes a name away, by which a rule may know the object, and shows what was covered. */
+TYR_HOOK(sb_umount, "sb_umount", "security_sb_umount", struct vfsmount *mount)
+{
+	struct mount *around = (void *)mount - bpf_core_field_offset(struct mount, mnt);
+	struct mount *parent = BPF_CORE_READ(around, mnt_parent);
+
+	if (!tyr_mount_is_believed((void *)parent + bpf_core_field_offset(struct mount, mnt)))
+		return 0;
+	return tyr_judge_mount(0, BPF_CORE_READ(mount, mnt_root), TYR_HOOK_UMOUNT);
+}
+
+/* Changes the name of everything. */
+TYR_HOOK(sb_pivotroot, "sb_pivotroot", "security_sb_pivotroot", struct path *old,
+	 struct path *new)
+{
+	if (!tyr_mount_is_believed(BPF_CORE_READ(new, mnt)))
+		return 0;
+	return tyr_judge_mount(0, BPF_CORE_READ(new, dentry), TYR_HOOK_MOUNT);
+}
