@@ -56,8 +56,12 @@ async fn serve(
         |error: std::io::Error| Failure::caused(Exit::Os, "cannot wait for signals", &error);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    let kernel = Live::load(signatures.clone(), config.scope.as_deref())
-        .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?;
+    let kernel = Live::load(
+        signatures.clone(),
+        config.scope.as_deref(),
+        config.unmatched_events,
+    )
+    .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?;
     tracing::info!(
         enforcement = ?kernel.enforcement(),
         adopted = kernel.adopted(),
@@ -150,7 +154,7 @@ fn release(
         tell(process, "nothing is enforced on this host");
         return Ok(Exit::Ok);
     }
-    let kernel = Live::load(signatures, None).map_err(failed)?;
+    let kernel = Live::load(signatures, None, true).map_err(failed)?;
     kernel.release().map_err(failed)?;
     tell(
         process,

@@ -35,6 +35,8 @@ const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
 pub struct Live {
     programs: Programs,
     signatures: Signatures,
+    /// Whether operations that no rule matches leave events.
+    unmatched_events: bool,
     mounts: RwLock<Mounts>,
     mounts_read: Mutex<Instant>,
     /// One for as long as the daemon lives: a change between two waits is told by the second.
@@ -61,7 +63,11 @@ impl Live {
     ///
     /// The scope is no cgroup, or the pins cannot be used. That no program can be attached is no
     /// error: the kernel then only observes, and says why.
-    pub fn load(signatures: Signatures, scope: Option<&Path>) -> Result<Live, KernelError> {
+    pub fn load(
+        signatures: Signatures,
+        scope: Option<&Path>,
+        unmatched_events: bool,
+    ) -> Result<Live, KernelError> {
         let scope = scope.map(Scope::of).transpose().map_err(said)?;
         let programs = Programs::load(&LoadOptions {
             scope,
@@ -74,6 +80,7 @@ impl Live {
             programs,
             watch,
             signatures,
+            unmatched_events,
             mounts: RwLock::new(Mounts::read().map_err(said)?),
             mounts_read: Mutex::new(Instant::now()),
             observed_generation: AtomicU32::new(0),
@@ -385,7 +392,7 @@ impl Kernel for Live {
             superblocks: &superblocks,
             slots: &slots,
             moment: Some(wanted.moment),
-            unmatched_is_silent: false,
+            unmatched_is_silent: !self.unmatched_events,
         })
         .map_err(said)?;
         let mut limits = std::mem::take(&mut compiled.limits);
