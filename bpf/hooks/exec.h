@@ -11,7 +11,7 @@ static const __u8 tyr_memfd_path[] = { '/', 'm', 'e', 'm', 'f', 'd', ':' };
 
 static __always_inline int tyr_is_loader(struct dentry *dentry)
 {
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	const unsigned char *name = dentry->d_name.name;
 	char start[4] = {};
 
 	bpf_probe_read_kernel(start, sizeof(start), name);
@@ -150,13 +150,13 @@ TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_
 		governed = 0;
 	}
 	work = decision.work;
-	if (BPF_CORE_READ(bprm, interp) == BPF_CORE_READ(bprm, filename))
+	if (bprm->interp == bprm->filename)
 		work->type = 0;		/* first stage of the chain */
 	work->label = 0;
-	dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
+	dentry = bprm->file->f_path.dentry;
 	if (tyr_place_of(work, dentry))
 		return -ENOMEM;
-	if (!BPF_CORE_READ(bprm, file, f_inode, __i_nlink))
+	if (!bprm->file->f_inode->__i_nlink)
 		work->place.outcome = TYR_PATH_PSEUDO;
 	tyr_seen_fill(&work->program, work);
 	if (tyr_is_loader(dentry))
@@ -193,6 +193,7 @@ static __noinline __u64 tyr_enter(struct tyr_scratch *work, struct tyr_task *tas
 	task->session = number;
 	task->candidate = 0;
 	task->flags |= TYR_TASK_AGENT;
+	task->profile_epoch = 0;
 	if (made > 0) {
 		work->process.dev = evidence->dev;
 		work->process.ino = evidence->ino;
@@ -213,6 +214,7 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 	task->exec_boot_ns = bpf_ktime_get_boot_ns();
 	task->flags = (task->flags & TYR_TASK_AGENT) | work->program.flags;
 	task->generation = 0;
+	task->profile_epoch = 0;
 	task->exe_dev = work->program.dev;
 	task->exe_ino = work->program.ino;
 	task->exe_len = work->program.length;
@@ -254,6 +256,7 @@ TYR_HOOK_VOID(bprm_committed, "bprm_committed_creds", "security_bprm_committed_c
 		task->exec_boot_ns = bpf_ktime_get_boot_ns();
 		task->flags = (task->flags & TYR_TASK_AGENT) | TYR_TASK_EXE_UNSETTLED;
 		task->generation = 0;
+		task->profile_epoch = 0;
 		task->exe_len = 0;
 		return 0;
 	}
@@ -289,6 +292,6 @@ TYR_HOOK(mmap_file, "mmap_file", "security_mmap_file", struct file *file, unsign
 		return -EPERM;
 	if (!task || !(task->flags & TYR_TASK_LOADER))
 		return 0;
-	return tyr_decide_dentry(BPF_CORE_READ(file, f_path.dentry), TYR_ACTION_EXEC,
+	return tyr_decide_dentry(file->f_path.dentry, TYR_ACTION_EXEC,
 				 TYR_HOOK_MMAP);
 }

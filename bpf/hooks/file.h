@@ -1,68 +1,85 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Files: opening, receiving, and every way to change a name or its inode. */
 
-/* An interpreter that may become an agent has opened a file: does it show one? */
+/*
+ * An interpreter that may become an agent has opened a file: does it show one? Returns 0 when no
+ * such file is shown, 1 when one is, -1 when an agent could not be made of it.
+ */
 static __noinline int tyr_evidence(struct tyr_decision *decision)
 {
 	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
 	struct tyr_session *session;
-	__u64 number;
+	__u64 number = work->number;
 	__u32 type;
 
 	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
-	if (!type || tyr_session_has(&work->session, type) || !tyr_in_scope())
+	if (!type)
 		return 0;
+	session = bpf_map_lookup_elem(&sessions, &number);
+	if ((session && tyr_session_has(session, type)) || !tyr_in_scope())
+		return 1;
 	tyr_seen_fill(&work->evidence, work);
 	number = tyr_enter(work, task, task->candidate, type, &work->evidence);
 	if (!number)
 		return -1;
 	work->number = number;
-	session = bpf_map_lookup_elem(&sessions, &number);
-	if (session)
-		__builtin_memcpy(&work->session, session, sizeof(*session));
-	return 0;
+	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), tyr_session_epoch());
+	return 1;
 }
 
 struct tyr_opening {
 	struct tyr_decision *decision;
 	fmode_t mode;
 	__u32 denied;
+	__u32 quiet;		/* modes that were allowed by a cell without an event */
+	__u32 pad;
 };
 
 static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 {
-	if (!(opening->mode & (index ? FMODE_WRITE : FMODE_READ)))
+	struct tyr_scratch *work = opening->decision->work;
+	fmode_t mode = index ? FMODE_WRITE : FMODE_READ;
+
+	if (!(opening->mode & mode))
 		return 0;
-	opening->decision->work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
 	if (tyr_decide_place(opening->decision))
 		opening->denied = 1;
+	else if (work->cell & TYR_CELL_SILENT && work->reason == TYR_REASON_CELL)
+		opening->quiet |= mode;
 	return 0;
 }
 
-static __noinline int tyr_judge_file(struct file *file, __u32 hook)
+/* Judges a file that decision->task opens. `quiet` gets what may be remembered of it. */
+static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file *file, __u32 hook,
+				     __u32 *quiet)
 {
-	struct tyr_decision decision = {};
-	struct tyr_opening opening = { .decision = &decision };
+	struct tyr_opening opening = { .decision = decision };
 
-	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
+	*quiet = 0;
+	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, hook, 1)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	opening.mode = BPF_CORE_READ(file, f_mode);
-	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
-		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
-	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+	opening.mode = file->f_mode;
+	if (tyr_place_of(decision->work, file->f_path.dentry))
+		return decision->work->number ? tyr_decide_class(decision, -1) : 0;
+	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	if (decision.task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ &&
-	    tyr_evidence(&decision))
+	if (decision->task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ) {
+		int shown = tyr_evidence(decision);
+
+		if (shown < 0)
+			return -EPERM;
+		if (!shown && decision->work->place.outcome == TYR_PATH_SETTLED)
+			opening.quiet = TYR_REMEMBERED_PLAIN;
+	}
+	if (decision->work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
-	if (!decision.work->number)
-		return 0;
-	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
-		return -EPERM;
+	*quiet = opening.quiet;
 	return opening.denied ? -EPERM : 0;
 }
 
@@ -70,19 +87,71 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
  * Opens by exec were judged as exec. What a file system opens below an object that was judged
  * (overlay, cachefiles) is not the caller's doing.
  */
-TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
+static __always_inline int tyr_open_is_judged(struct file *file)
 {
-	if (BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT)
+	return !(file->f_mode & FMODE_NOACCOUNT) && !(file->f_flags & FMODE_EXEC_FLAG);
+}
+
+SEC("lsm/file_open")
+int lsm_file_open(unsigned long long *ctx)
+{
+	struct file *file = (struct file *)ctx[0];
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
+
+	if (!tyr_open_is_judged(file))
 		return 0;
-	if (BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG)
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
+	if (!tyr_image_open(&decision.image) && tyr_recall(&decision, file)) {
+		tyr_count(TYR_COUNT_REMEMBERED);
 		return 0;
-	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
+	}
+	if (tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet))
+		return tyr_answer(-EPERM);
+	if (quiet)
+		tyr_remember(&decision, file, quiet);
+	return 0;
+}
+
+SEC("fmod_ret/security_file_open")
+int fmod_file_open(unsigned long long *ctx)
+{
+	struct file *file = (struct file *)ctx[0];
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
+
+	if (!tyr_open_is_judged(file))
+		return 0;
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
+	return tyr_answer(tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet));
+}
+
+/* A link to an inode, whoever makes it and however: the last moment at which it has only one. */
+SEC("lsm/inode_link")
+int lsm_inode_link(unsigned long long *ctx)
+{
+	struct dentry *dentry = (struct dentry *)ctx[0];
+	struct inode *inode = dentry->d_inode;
+
+	if (inode)
+		tyr_forget(inode);
+	return 0;
 }
 
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
-	return tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
+
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	return tyr_judge_file(&decision, file, TYR_HOOK_FILE_RECEIVE, &quiet);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,
@@ -131,26 +200,26 @@ TYR_HOOK(path_rename, "path_rename", "security_path_rename", struct path *old_di
 
 TYR_HOOK(path_truncate, "path_truncate", "security_path_truncate", struct path *path)
 {
-	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_TRUNCATE);
 }
 
 /* From 6.2 on, for ftruncate and O_TRUNC. */
 TYR_HOOK(file_truncate, "file_truncate", "security_file_truncate", struct file *file)
 {
-	return tyr_decide_dentry(BPF_CORE_READ(file, f_path.dentry), TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(file->f_path.dentry, TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_TRUNCATE);
 }
 
 TYR_HOOK(path_chmod, "path_chmod", "security_path_chmod", struct path *path)
 {
-	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_CHMOD);
 }
 
 TYR_HOOK(path_chown, "path_chown", "security_path_chown", struct path *path)
 {
-	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_CHOWN);
 }
 
@@ -169,9 +238,12 @@ TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", v
 /* A listening or bound unix socket is where it was bound; abstract names have no place. */
 static __always_inline int tyr_judge_unix(struct sock *other)
 {
-	struct unix_sock *bound = (struct unix_sock *)other;
-	struct dentry *dentry = BPF_CORE_READ(bound, path.dentry);
+	struct unix_sock *bound = other ? bpf_skc_to_unix_sock(other) : 0;
+	struct dentry *dentry;
 
+	if (!bound)
+		return 0;
+	dentry = bound->path.dentry;
 	if (!dentry)
 		return 0;
 	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
@@ -186,5 +258,5 @@ TYR_HOOK(unix_stream_connect, "unix_stream_connect", "security_unix_stream_conne
 TYR_HOOK(unix_may_send, "unix_may_send", "security_unix_may_send", struct socket *sock,
 	 struct socket *other)
 {
-	return tyr_judge_unix(BPF_CORE_READ(other, sk));
+	return tyr_judge_unix(other->sk);
 }

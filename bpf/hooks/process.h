@@ -93,6 +93,7 @@ int tag_tasks(struct bpf_iter__task *ctx)
 		task->session = wanted->session;
 		task->candidate = 0;
 		task->flags |= TYR_TASK_AGENT;
+		task->profile_epoch = 0;
 	} else {
 		task = bpf_task_storage_get(&tasks, thread, wanted, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	}

@@ -9,13 +9,25 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 1,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
+};
+
+/*
+ * The latest connection that was allowed without an event. It holds for one image and profile, so
+ * the same connection need not be decided again.
+ */
+struct tyr_named {
+	__u64 name[4];			/* as much of the socket address as any rule can see */
+	__u32 socket;			/* family and protocol of the socket */
+	__u32 length;			/* of the socket address */
+	__u32 generation;
+	__u32 profile;
 };
 
 /*
@@ -36,8 +48,14 @@ struct tyr_task {
 	__u32 exe_dev;			/* super_block.s_dev of the executable */
 	__u64 exe_ino;
 	__u32 exe_len;			/* 0: not known */
-	__u32 reserved;
+	__u32 profile;			/* of session and executable, or TYR_PROFILE_NONE */
+	__u64 profile_epoch;		/* `profile` holds for `generation` and this sum of session_changes */
+	struct tyr_named named;
 	__u8 exe[TYR_EXE_MAX];		/* path inside its file system, no NUL */
+};
+
+enum tyr_profile_values {
+	TYR_PROFILE_NONE = 0xffffffff,	/* no session governs the thread */
 };
 
 enum tyr_task_flags {
@@ -166,7 +184,15 @@ enum tyr_counter {
 	TYR_COUNT_PATH_TOO_LONG = 8,
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
-	TYR_COUNTERS = 11,
+	TYR_COUNT_REMEMBERED = 11,	/* allowed because the same was allowed before; not a decision */
+	TYR_COUNTERS = 12,
+};
+
+/* Entries of `session_changes`: each has one kind of writer, so that no count is lost. */
+enum tyr_session_changes {
+	TYR_CHANGES_BY_PROGRAMS = 0,
+	TYR_CHANGES_BY_USER = 1,
+	TYR_CHANGES = 2,
 };
 
 /* The one entry of `config`, written before the programs are attached. */
@@ -186,7 +212,7 @@ struct tyr_live {
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
-_Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
+_Static_assert(sizeof(struct tyr_task) == 64 + 48 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
 _Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
 _Static_assert(sizeof(struct tyr_live) == 24, "read by user space");

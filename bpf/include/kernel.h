@@ -24,6 +24,7 @@ struct seq_file;
 struct super_block {
 	dev_t s_dev;
 	unsigned long s_flags;
+	unsigned long s_magic;
 	struct dentry *s_root;
 } TYR_CORE;
 
@@ -35,11 +36,18 @@ struct inode {
 } TYR_CORE;
 
 struct qstr {
+	__u64 hash_len;
 	__u32 len;
 	const unsigned char *name;
 } TYR_CORE;
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+} TYR_CORE;
+
 struct dentry {
+	unsigned int d_flags;
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -131,6 +139,14 @@ enum tyr_kernel_values {
 	NAME_BYTES_MAX = 255,
 	S_IFMT = 0170000,
 	S_IFDIR = 0040000,
+	S_IFREG = 0100000,
+	DCACHE_OP_HASH = 0x1,
+	DCACHE_OP_COMPARE = 0x2,
+	DCACHE_OP_REVALIDATE = 0x4,
+	EXT4_SUPER_MAGIC = 0xef53,
+	XFS_SUPER_MAGIC = 0x58465342,
+	BTRFS_SUPER_MAGIC = 0x9123683e,
+	TMPFS_MAGIC = 0x01021994,
 	PROT_EXEC = 0x4,
 	EPERM = 1,
 	ENOMEM = 12,

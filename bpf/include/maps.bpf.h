@@ -31,6 +31,8 @@ struct tyr_place {
 	__u64 ino;
 	__u32 offset;			/* of the path in tyr_scratch.path */
 	__u32 length;
+	__u32 sequence;			/* of rename_lock during the whole walk */
+	__u32 reserved;
 };
 
 /* What rules see in a name, for one action. */
@@ -56,8 +58,7 @@ struct tyr_scratch {
 	__u32 label;			/* SIGNATURE_EXE label of `program` */
 	__u32 type;			/* agent type that a script of the chain stands for */
 
-	struct tyr_session session;	/* copy of the one that governs; no types: not known */
-	__u64 number;			/* of the session */
+	__u64 number;			/* of the session that governs */
 	__u32 action;
 	__u32 hook;
 	__u32 cell;
@@ -67,7 +68,6 @@ struct tyr_scratch {
 	struct tyr_sights from;
 	struct tyr_sights to;
 
-	struct tyr_operation record;
 	struct tyr_process process;
 	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX; the rest is for the verifier */
 };
@@ -115,6 +115,17 @@ struct {
 	__type(value, __u64);
 } next_session SEC(".maps");
 
+/*
+ * How often entries of `sessions` changed. What was worked out from an entry is kept with the sum
+ * and holds no longer than it; so every writer counts after it has written.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TYR_CHANGES);
+	__type(key, __u32);
+	__type(value, __u64);
+} session_changes SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -151,6 +162,27 @@ static __always_inline void tyr_count(__u32 counter)
 
 	if (count)
 		__sync_fetch_and_add(count, 1);
+}
+
+/* The sum of `session_changes`, plus one: never 0 unless a lookup failed. */
+static __always_inline __u64 tyr_session_epoch(void)
+{
+	__u32 by_programs = TYR_CHANGES_BY_PROGRAMS, by_user = TYR_CHANGES_BY_USER;
+	__u64 *programs = bpf_map_lookup_elem(&session_changes, &by_programs);
+	__u64 *user = bpf_map_lookup_elem(&session_changes, &by_user);
+
+	if (!programs || !user)
+		return 0;
+	return *(volatile __u64 *)programs + *(volatile __u64 *)user + 1;
+}
+
+static __always_inline void tyr_session_changed(void)
+{
+	__u32 by_programs = TYR_CHANGES_BY_PROGRAMS;
+	__u64 *changes = bpf_map_lookup_elem(&session_changes, &by_programs);
+
+	if (changes)
+		__sync_fetch_and_add(changes, 1);
 }
 
 #endif

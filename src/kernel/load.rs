@@ -8,12 +8,12 @@ use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel};
 
 use super::error::Error;
 use super::features;
-use super::object::{COMMON, EnforcementMode, HOOKS, Hook, MAPS};
+use super::object::{COMMON, EnforcementMode, HOOKS, Hook, LSM_MAPS, MAPS};
 use super::pins::Pins;
 use super::skel::{EnforceSkelBuilder, tyr_config};
 
 /// `TYR_EVENT_ABI` in `bpf/include/event.h`: maps of another number are not reused.
-const EVENT_ABI: u32 = 1;
+const EVENT_ABI: u32 = 2;
 
 /// What to load, and where to keep it.
 #[derive(Clone, Debug)]
@@ -247,14 +247,15 @@ fn adopt(pins: &Pins, build: u64, options: &LoadOptions) -> Result<Option<Progra
 }
 
 fn is_complete(names: &[String], mode: EnforcementMode) -> bool {
-    let hooks = HOOKS.iter().filter(|hook| is_here(hook));
+    let hooks = HOOKS.iter().filter(|hook| is_here(hook, mode));
     let wanted = hooks.map(|hook| format!("{}{}", mode.prefix(), hook.name));
     let common = COMMON.iter().map(|name| (*name).to_owned());
     wanted.chain(common).all(|name| names.contains(&name))
 }
 
-fn is_here(hook: &Hook) -> bool {
-    hook.only_with.is_none_or(features::has_function)
+fn is_here(hook: &Hook, mode: EnforcementMode) -> bool {
+    let is_usable = mode == EnforcementMode::Lsm || !hook.lsm_only;
+    is_usable && hook.only_with.is_none_or(features::has_function)
 }
 
 /// Loads and attaches one mode; on failure nothing of it stays.
@@ -274,8 +275,16 @@ fn attach(
         let hook = name.strip_prefix(mode.prefix());
         let wanted = HOOKS
             .iter()
-            .any(|known| Some(known.name) == hook && is_here(known));
+            .any(|known| Some(known.name) == hook && is_here(known, mode));
         program.set_autoload(wanted || COMMON.contains(&name.as_str()));
+    }
+    if mode != EnforcementMode::Lsm {
+        for mut map in open.open_object_mut().maps_mut() {
+            if LSM_MAPS.contains(&map.name().to_string_lossy().as_ref()) {
+                map.set_autocreate(false)
+                    .map_err(Error::bpf("leave out a map"))?;
+            }
+        }
     }
     if let (Some(pins), true) = (pins, reusable) {
         for mut map in open.open_object_mut().maps_mut() {
@@ -325,7 +334,7 @@ fn take_link(links: &mut Vec<NamedLink>, name: &str) -> Result<Link, Error> {
 fn attach_all<'a>(mode: EnforcementMode, skel: &impl Skel<'a>) -> Result<Vec<NamedLink>, Error> {
     let mut order: Vec<String> = HOOKS
         .iter()
-        .filter(|hook| is_here(hook))
+        .filter(|hook| is_here(hook, mode))
         .map(|hook| format!("{}{}", mode.prefix(), hook.name))
         .collect();
     order.extend(COMMON.iter().map(|name| (*name).to_owned()));
@@ -391,7 +400,9 @@ fn write_config(maps: &[MapHandle], build: u64, options: &LoadOptions) -> Result
     let bytes = unsafe { plain::as_bytes(&config) };
     find(maps, "config")?
         .update(&0u32.to_ne_bytes(), bytes, MapFlags::ANY)
-        .map_err(Error::bpf("write the configuration"))
+        .map_err(Error::bpf("write the configuration"))?;
+    // The daemon before this one may have ended between a change and its count.
+    super::sessions::count_change(find(maps, "session_changes")?)
 }
 
 /// New maps go on with numbers that no session of this boot had: there were fewer sessions than

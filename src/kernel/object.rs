@@ -46,21 +46,28 @@ pub(crate) struct Hook {
     pub(crate) name: &'static str,
     /// The kernel function whose presence says that this kernel has the hook; `None`: all have.
     pub(crate) only_with: Option<&'static str>,
+    /// It serves what only LSM programs may use: storage of inodes.
+    pub(crate) lsm_only: bool,
 }
 
 const fn hook(name: &'static str) -> Hook {
     Hook {
         name,
         only_with: None,
+        lsm_only: false,
     }
 }
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 24] = [
+pub(crate) const HOOKS: [Hook; 25] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
+    Hook {
+        lsm_only: true,
+        ..hook("inode_link")
+    },
     hook("file_open"),
     hook("file_receive"),
     hook("mmap_file"),
@@ -73,8 +80,8 @@ pub(crate) const HOOKS: [Hook; 24] = [
     hook("path_rename"),
     hook("path_truncate"),
     Hook {
-        name: "file_truncate",
         only_with: Some("security_file_truncate"),
+        ..hook("file_truncate")
     },
     hook("path_chmod"),
     hook("path_chown"),
@@ -91,15 +98,20 @@ pub(crate) const HOOKS: [Hook; 24] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 10] = [
+pub(crate) const MAPS: [&str; 11] = [
     "tasks",
     "scratch",
     "storage_probe",
     "sessions",
     "next_session",
+    "session_changes",
     "config",
     "tagging",
     "events",
     "counters",
     "image",
 ];
+
+/// Maps that only LSM programs use; other modes are loaded without them. They are not kept over a
+/// change of programs: what is remembered is forgotten then.
+pub(crate) const LSM_MAPS: [&str; 1] = ["remembered"];

@@ -29,7 +29,7 @@ const _: () = assert!(size_of::<tyr_event_header>() == 88);
 const _: () = assert!(size_of::<tyr_operation>() == 160);
 const _: () = assert!(size_of::<tyr_session>() == 56);
 const _: () = assert!(size_of::<tyr_config>() == 24);
-const _: () = assert!(size_of::<tyr_task>() == 312);
+const _: () = assert!(size_of::<tyr_task>() == 368);
 
 /// Names the object that this executable carries: an FNV-1a hash over its programs.
 pub(crate) fn fingerprint(object: &libbpf_rs::OpenObject) -> u64 {

@@ -14,4 +14,5 @@ mod lineage;
 mod names;
 mod network;
 mod recognise;
+mod remember;
 mod syscall;

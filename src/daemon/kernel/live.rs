@@ -371,6 +371,7 @@ impl Kernel for Live {
             ("path_too_long", counters.path_too_long),
             ("agents", counters.agents),
             ("rename_races", counters.rename_races),
+            ("remembered", counters.remembered),
         ];
         named
             .into_iter()
