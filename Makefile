@@ -3,8 +3,10 @@
 SHELL := /bin/bash
 KERNEL ?= 6.1
 CMD ?=
+KILLS ?= 100
 
-.PHONY: help setup setup-build setup-check build test demo vm fmt lint deny advisories bench-kernel bench-vm clean
+# Every target is a command, none a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,10 @@ build: setup-build ## build the release executable, target/release/tyr
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
 
+test-bypass: setup ## run every known way around a policy, on both kernels; BYPASSES.md lists them
+	cargo build --locked
+	@tests/bypass/run.sh
+
 demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
 	cargo build --locked
 	@KERNEL=$(KERNEL) tests/demo.sh
@@ -32,6 +38,11 @@ vm: export VM_COMMAND = $(CMD)
 vm: ## boot KERNEL=6.1 or 6.12 and run CMD='…' in it as root; without CMD, a shell
 	@tests/setup.sh vm
 	@KERNEL=$(KERNEL) tests/vm/run.sh "$$VM_COMMAND"
+
+test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; KERNEL=6.1 or 6.12
+	@tests/setup.sh vm
+	cargo build --locked
+	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
 
 fmt: ## format the Rust code
 	cargo fmt

@@ -9,6 +9,9 @@
 )]
 
 pub mod abi;
+mod attach;
+pub mod build;
+pub mod counters;
 pub mod decide;
 pub mod doctor;
 pub mod error;
@@ -20,8 +23,10 @@ pub mod mounts;
 pub mod object;
 pub mod pins;
 pub mod record;
+mod report;
 pub mod ringbuf;
 pub mod selftest;
 pub mod sessions;
 pub mod skel;
 pub mod tagging;
+mod takeover;

@@ -27,10 +27,12 @@ pub mod principal;
 pub mod signatures;
 
 pub mod answer;
+pub mod builtin;
 pub mod check;
 pub mod explain;
 pub mod question;
 pub mod suite;
+pub mod switch;
 
 pub use load::{LoadOptions, Loaded, load};
 pub use symlink::resolve_symlinks;

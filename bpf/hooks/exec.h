@@ -154,7 +154,7 @@ TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_
 		work->type = 0;		/* first stage of the chain */
 	work->label = 0;
 	dentry = bprm->file->f_path.dentry;
-	if (tyr_place_of(work, dentry))
+	if (tyr_place_in(work, dentry, bprm->file->f_inode->i_ino))
 		return -ENOMEM;
 	if (!bprm->file->f_inode->__i_nlink)
 		work->place.outcome = TYR_PATH_PSEUDO;
@@ -285,7 +285,8 @@ TYR_HOOK(mmap_file, "mmap_file", "security_mmap_file", struct file *file, unsign
 	unsigned long prot = first | second;
 	__u32 who;
 
-	if (!file || !(prot & PROT_EXEC))
+	/* Without a file the read gives 0; see tyr_place_in about a test of the argument. */
+	if (!(prot & PROT_EXEC) || !BPF_CORE_READ(file, f_path.dentry))
 		return 0;
 	task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (who == TYR_WHO_FAULT)

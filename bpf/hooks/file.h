@@ -65,7 +65,7 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 		return -EPERM;
 	}
 	opening.mode = file->f_mode;
-	if (tyr_place_of(decision->work, file->f_path.dentry))
+	if (tyr_place_in(decision->work, file->f_path.dentry, file->f_inode->i_ino))
 		return decision->work->number ? tyr_decide_class(decision, -1) : 0;
 	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
@@ -235,18 +235,65 @@ TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", v
 	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
 }
 
-/* A listening or bound unix socket is where it was bound; abstract names have no place. */
+static const __u8 tyr_abstract_path[] = { '/', 'a', 'b', 's', 't', 'r', 'a', 'c', 't', ':' };
+
+enum tyr_unix_limits {
+	TYR_ABSTRACT_BYTES_MAX = 127,	/* a mask; names have at most 107 bytes */
+};
+
+/*
+ * An abstract name is on no file system. It stands for the resource `/abstract:` and the name,
+ * every byte of it as it is.
+ */
+static __noinline int tyr_decide_abstract(struct unix_address *address)
+{
+	struct tyr_decision decision = {};
+	struct tyr_image_ref *image = &decision.image;
+	struct tyr_scratch *work;
+	__u32 length;
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision.work;
+	if (BPF_CORE_READ(address, name[0].sun_path[0]))
+		return tyr_decide_place(&decision);	/* a path, and nobody knows where */
+	/* The family, and the NUL that makes the name abstract. */
+	length = BPF_CORE_READ(address, len) - (sizeof(__u16) + 1);
+	length &= TYR_ABSTRACT_BYTES_MAX;
+	__builtin_memcpy(work->path, tyr_abstract_path, sizeof(tyr_abstract_path));
+	if (length && bpf_probe_read_kernel(work->path + sizeof(tyr_abstract_path), length,
+					    &address->name[0].sun_path[1]))
+		return tyr_decide_class(&decision, -1);
+	work->place.outcome = TYR_PATH_SETTLED;
+	work->place.offset = 0;
+	work->place.length = sizeof(tyr_abstract_path) + length;
+	return tyr_decide_class(&decision,
+				tyr_walk_path(image,
+					      image->header->path_start[TYR_PATH_FILE_WRITE],
+					      work->path, 0, work->place.length));
+}
+
+/*
+ * A listening or bound unix socket is where it was bound. One without a name (of a pair, or a
+ * client's) can only be reached by whoever was given a descriptor.
+ */
 static __always_inline int tyr_judge_unix(struct sock *other)
 {
 	struct unix_sock *bound = other ? bpf_skc_to_unix_sock(other) : 0;
+	struct unix_address *address;
 	struct dentry *dentry;
 
 	if (!bound)
 		return 0;
 	dentry = bound->path.dentry;
-	if (!dentry)
-		return 0;
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
+	if (dentry)
+		return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
+	address = bound->addr;
+	return address ? tyr_decide_abstract(address) : 0;
 }
 
 TYR_HOOK(unix_stream_connect, "unix_stream_connect", "security_unix_stream_connect",

@@ -14,6 +14,8 @@ struct tyr_decision {
 	struct tyr_image_ref image;
 	__u32 profile;
 	__u32 profiles;		/* enum tyr_profile_count */
+	__u32 exe_class;
+	__u32 reserved;
 };
 
 enum tyr_profile_count {

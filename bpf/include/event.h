@@ -9,12 +9,13 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 2,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 3,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,
+	TYR_BIRTH_DEPTH = 4,		/* ancestors kept of a thread that is born while agents are tagged */
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
 };
 
@@ -67,8 +68,11 @@ enum tyr_task_flags {
 };
 
 /*
- * One agent session, by its number. A candidate has no entry until a signature matches. User space refines the slot for the image in force and, before a swap, for
- * the next one; an image that neither entry names uses type_slot of every type.
+ * One agent session, by its number. A candidate has no entry until a signature matches. User space
+ * refines the slot for the image in force and, before a swap, for the next one; an image that
+ * neither entry names uses type_slot of every type.
+ *
+ * Programs of another ABI take sessions over: the fields up to `parent` stay what they are.
  */
 struct tyr_session {
 	__u32 type_count;		/* 1..TYR_SESSION_TYPES_MAX */
@@ -170,7 +174,10 @@ enum tyr_hook {
 	TYR_HOOKS = 20,
 };
 
-/* Counters in the per-CPU array `counters`; none of them is reset while the programs live. */
+/*
+ * Counters in the per-CPU array `counters`; none of them is reset while the programs live. New ones
+ * come last: programs of another ABI read TYR_COUNT_EVENTS_LOST of the ones they follow.
+ */
 enum tyr_counter {
 	TYR_COUNT_DECISIONS = 0,
 	TYR_COUNT_DENIED = 1,
@@ -184,8 +191,9 @@ enum tyr_counter {
 	TYR_COUNT_PATH_TOO_LONG = 8,
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
-	TYR_COUNT_REMEMBERED = 11,	/* allowed because the same was allowed before; not a decision */
-	TYR_COUNTERS = 12,
+	TYR_COUNT_EVENTS_FAILED = 11,	/* records that could not be made: no memory for work space */
+	TYR_COUNT_REMEMBERED = 12,	/* allowed because the same was allowed before; not a decision */
+	TYR_COUNTERS = 13,
 };
 
 /* Entries of `session_changes`: each has one kind of writer, so that no count is lost. */
@@ -195,27 +203,35 @@ enum tyr_session_changes {
 	TYR_CHANGES = 2,
 };
 
-/* The one entry of `config`, written before the programs are attached. */
+/* The one entry of `config`, written before the programs are attached. `abi` never moves. */
 struct tyr_config {
 	__u64 scope_cgroup;		/* cgroup id; agents are only recognised below it. 0: everywhere */
 	__u32 scope_level;		/* depth of that cgroup in the hierarchy, the root is 0 */
-	__u32 abi;			/* TYR_EVENT_ABI of the programs that use these maps */
+	__u32 abi;			/* TYR_EVENT_ABI, and TYR_IMAGE_ABI << 16, of the programs
+					 * that use these maps */
 	__u64 build;			/* fingerprint of the object that was loaded last */
+	__u32 settling;			/* running processes are being tagged: births are noted */
+	__u32 reserved;
 };
 
-/* What the iterator over live tasks writes, one for each thread that carries an identity. */
+/*
+ * What the iterator over live tasks writes, one for each thread that carries an identity. The same
+ * in every ABI: programs that take the place of others read it.
+ */
 struct tyr_live {
 	__u64 session;
 	__u64 candidate;
 	__u32 tgid;
 	__u32 tid;
+	__u32 flags;			/* TYR_TASK_AGENT and TYR_TASK_INTERPRETER never change */
+	__u32 reserved;
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_task) == 64 + 48 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
-_Static_assert(sizeof(struct tyr_config) == 24, "copied whole");
-_Static_assert(sizeof(struct tyr_live) == 24, "read by user space");
+_Static_assert(sizeof(struct tyr_config) == 32, "copied whole");
+_Static_assert(sizeof(struct tyr_live) == 32, "read by user space");
 _Static_assert(sizeof(struct tyr_process) == 88 + 24, "no padding that the kernel would leak");
 _Static_assert(sizeof(struct tyr_operation) == 88 + 32 + 8 + 16 + 16, "no padding that the kernel would leak");
 

@@ -71,6 +71,7 @@ static __noinline int tyr_profile_settle(struct tyr_decision *decision, struct t
 		else if (count)
 			decision->profiles = TYR_PROFILE_SEVERAL;
 	}
+	decision->exe_class = exe_class;
 	decision->profile = tyr_profile(image, slot, exe_class);
 	/* Nothing tells when a session that had no room gets an entry: it is looked for every time. */
 	if (session && decision->profiles == TYR_PROFILE_ONE) {
@@ -96,17 +97,16 @@ static __always_inline void tyr_profile_settle_none(struct tyr_decision *decisio
 }
 
 /* The strictest cell over the types of a session whose slot user space has not written yet. */
-static __noinline long tyr_judge_types(struct tyr_decision *decision, __u32 class)
+static __always_inline long tyr_judge_types(struct tyr_decision *decision, __u32 class)
 {
 	struct tyr_image_ref *image = &decision->image;
 	struct tyr_scratch *work = decision->work;
 	struct tyr_session *session;
 	__u64 number = work->number;
-	__u32 exe_class;
 	long cell = -1;
 
 	session = bpf_map_lookup_elem(&sessions, &number);
-	if (!session || tyr_exe_class(image, decision->task, &exe_class))
+	if (!session)
 		return -1;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TYR_SESSION_TYPES_MAX; i++) {
@@ -115,7 +115,8 @@ static __noinline long tyr_judge_types(struct tyr_decision *decision, __u32 clas
 
 		if (i >= session->type_count)
 			break;
-		found = tyr_cell(image, tyr_profile(image, slot, exe_class), work->action, class);
+		found = tyr_cell(image, tyr_profile(image, slot, decision->exe_class),
+				 work->action, class);
 		if (found < 0)
 			return -1;
 		if (!i || tyr_cell_rank(found) > tyr_cell_rank(cell))
@@ -266,7 +267,7 @@ static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_tas
  * `candidates`, an interpreter that is not yet governed is to be decided too; its work->number
  * is 0.
  */
-static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
+static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
 				int candidates)
 {
 	struct tyr_task *task;

@@ -115,8 +115,19 @@ struct socket {
 	struct sock *sk;
 } TYR_CORE;
 
+struct sockaddr_un {
+	__u16 sun_family;
+	char sun_path[108];
+} TYR_CORE;
+
+struct unix_address {
+	int len;			/* of the name, its family included */
+	struct sockaddr_un name[];
+} TYR_CORE;
+
 struct unix_sock {
 	struct sock sk;
+	struct unix_address *addr;
 	struct path path;
 } TYR_CORE;
 

@@ -142,6 +142,22 @@ struct {
 	__type(value, struct tyr_task);
 } tagging SEC(".maps");
 
+/*
+ * Who was there before: for a thread that is born of one without identity while running agents are
+ * tagged, the process that was not, and its ancestors. A child whose parent has ended by the time
+ * that it is seen is still known by them. Writer: task_alloc.
+ */
+struct tyr_birth {
+	__u32 origin[TYR_BIRTH_DEPTH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tyr_birth);
+} births SEC(".maps");
+
 /* Records for the daemon. Full: the record is lost and counted, the verdict stands. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -166,7 +166,7 @@ static __noinline int tyr_decide_move(struct dentry *from, struct dentry *to, __
 		return -EPERM;
 	}
 	work = decision.work;
-	losing.directory = (from->d_inode->i_mode & S_IFMT) == S_IFDIR;
+	losing.directory = (BPF_CORE_READ(from, d_inode, i_mode) & S_IFMT) == S_IFDIR;
 	if (tyr_look(&decision, to, &work->to) || tyr_look(&decision, from, &work->from) ||
 	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_losing_step, &losing, 0) < 0)
 		losing.loses = 2;

@@ -87,19 +87,20 @@ static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
  * path, for the record. Returns 0, or -1 when a helper failed.
  *
  * `dentry` must come from a hook's argument by plain loads, not from BPF_CORE_READ: then its fields
- * are plain loads too, each a tenth of the cost of a helper.
+ * are plain loads too, each a tenth of the cost of a helper. Only what is never null may be loaded
+ * through in that way: from 6.5 on verifiers take an argument, and a dentry's inode, for not null,
+ * leave out tests for it, and let a load through it crash.
  */
-static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
+static __noinline int tyr_place_in(struct tyr_scratch *work, struct dentry *dentry, __u64 ino)
 {
 	struct super_block *sb = dentry->d_sb;
-	struct inode *inode = dentry->d_inode;
 	struct tyr_place *place = &work->place;
 	struct tyr_climb climb = {};
 
 	place->outcome = TYR_PATH_LOST;
 	place->sequence = TYR_SEQUENCE_NONE;
 	place->dev = sb->s_dev;
-	place->ino = inode ? inode->i_ino : 0;
+	place->ino = ino;
 	place->offset = TYR_PATH_MAX;
 	place->length = 0;
 	if (sb->s_flags & SB_NOUSER) {
@@ -129,6 +130,12 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 		tyr_count(TYR_COUNT_RENAME_RACES);
 	}
 	return 0;
+}
+
+/* The same for any dentry; that of a name that is about to be made has no inode. */
+static __always_inline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
+{
+	return tyr_place_in(work, dentry, BPF_CORE_READ(dentry, d_inode, i_ino));
 }
 
 #endif

@@ -140,6 +140,15 @@ static __always_inline int tyr_names_are_local(struct dentry *dentry)
 	return 0;
 }
 
+/* Whether the new open may be added to the one that is kept, whose time then stays. */
+static __always_inline int tyr_opened_is_same(struct tyr_opened *kept, struct tyr_opened *opened)
+{
+	return kept->dentry == opened->dentry && kept->parent == opened->parent &&
+	       kept->name == opened->name && kept->generation == opened->generation &&
+	       kept->profile == opened->profile && kept->sequence == opened->sequence &&
+	       opened->jiffies - kept->jiffies <= TYR_REMEMBERED_JIFFIES;
+}
+
 /* Keeps that the open was allowed: `flags` of it were, at the place that decision->work has. */
 static __noinline int tyr_remember(struct tyr_decision *decision, struct file *file, __u32 flags)
 {
@@ -164,8 +173,12 @@ static __noinline int tyr_remember(struct tyr_decision *decision, struct file *f
 		return 0;
 	bpf_spin_lock(&cell->lock);
 	if (!(cell->flags & TYR_REMEMBERED_LINKED)) {
-		cell->opened = opened;
-		cell->flags = flags;
+		if (tyr_opened_is_same(&cell->opened, &opened)) {
+			cell->flags |= flags;
+		} else {
+			cell->opened = opened;
+			cell->flags = flags;
+		}
 	}
 	bpf_spin_unlock(&cell->lock);
 	return 0;

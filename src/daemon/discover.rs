@@ -15,24 +15,36 @@ pub struct Found {
     pub parent_pid: u32,
     pub uid: u32,
     pub exe: Vec<u8>,
-    pub agent_type: String,
+    /// Signature ids of all agents around it, outermost first, and its own.
+    pub agent_types: Vec<String>,
+    /// The agent right around it.
+    pub around: Option<u32>,
     /// The file that shows it.
     pub evidence: String,
+}
+
+/// What runs already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// Agents, sorted by process.
+    pub agents: Vec<Found>,
+    /// Interpreters of which nothing shows yet whether they are agents.
+    pub interpreters: Vec<u32>,
 }
 
 /// Most arguments of an interpreter that are tried as its script.
 const SCRIPTS_MAX: usize = 8;
 
-/// The outermost agents among the processes below `scope` (a cgroup path such as `/canary`;
-/// `None`: all). An agent that started this daemon, `own_pid`, is left out: its session would
-/// hold the daemon too.
+/// The agents among the processes below `scope` (a cgroup path such as `/canary`; `None`: all). An
+/// agent inside another one of the same type is part of it. An agent that started this daemon,
+/// `own_pid`, is left out: its session would hold the daemon too.
 pub fn discover(
     procfs: &Procfs,
     signatures: &Signatures,
     scope: Option<&str>,
     own_pid: u32,
-) -> Vec<Found> {
-    let mut running: HashMap<u32, Running> = HashMap::new();
+) -> Running {
+    let mut processes: HashMap<u32, Process> = HashMap::new();
     for pid in procfs.pids() {
         if pid == own_pid {
             continue;
@@ -40,51 +52,52 @@ pub fn discover(
         if let (Some(stat), Some(exe)) = (procfs.stat(pid), procfs.exe(pid))
             && in_scope(procfs, pid, scope)
         {
-            running.insert(
-                pid,
-                Running {
-                    parent_pid: stat.parent_pid,
-                    exe,
-                },
-            );
-        }
-    }
-    let mut found: HashMap<u32, Found> = HashMap::new();
-    for (pid, process) in &running {
-        if let Some((number, evidence)) = recognise(procfs, signatures, *pid, &process.exe)
-            && let Some(agent_type) = signatures.id(number)
-        {
-            found.insert(
-                *pid,
-                Found {
-                    pid: *pid,
-                    parent_pid: process.parent_pid,
-                    uid: procfs.uid(*pid).unwrap_or(0),
-                    exe: process.exe.clone(),
-                    agent_type: agent_type.to_owned(),
-                    evidence,
-                },
-            );
+            let parent_pid = stat.parent_pid;
+            processes.insert(pid, Process { parent_pid, exe });
         }
     }
     let own_ancestors = ancestors(procfs, own_pid);
-    let mut roots: Vec<Found> = found
-        .values()
-        .filter(|agent| !is_inside_another(&running, &found, agent))
-        .filter(|agent| {
-            let started_us = own_ancestors.contains(&agent.pid);
-            if started_us {
-                tracing::warn!(
-                    pid = agent.pid,
-                    "the agent that started this daemon is not governed"
-                );
+    let mut shown: HashMap<u32, (String, String)> = HashMap::new();
+    let mut interpreters = Vec::new();
+    for (pid, process) in &processes {
+        match recognise(procfs, signatures, *pid, &process.exe) {
+            Shown::Nothing => {}
+            Shown::Interpreter => interpreters.push(*pid),
+            Shown::Agent(..) if own_ancestors.contains(pid) => {
+                tracing::warn!(pid, "the agent that started this daemon is not governed");
             }
-            !started_us
+            Shown::Agent(number, evidence) => {
+                if let Some(id) = signatures.id(number) {
+                    shown.insert(*pid, (id.to_owned(), evidence));
+                }
+            }
+        }
+    }
+    // What comes from this daemon's own side must not be looked at.
+    interpreters.retain(|pid| !own_ancestors.contains(pid));
+    interpreters.sort_unstable();
+    let mut agents: Vec<Found> = shown
+        .iter()
+        .filter_map(|(pid, (agent_type, evidence))| {
+            let around = agents_around(&processes, &shown, *pid);
+            let (agent_types, around) = nested(&shown, agent_type, &around)?;
+            let process = &processes[pid];
+            Some(Found {
+                pid: *pid,
+                parent_pid: process.parent_pid,
+                uid: procfs.uid(*pid).unwrap_or(0),
+                exe: process.exe.clone(),
+                agent_types,
+                around,
+                evidence: evidence.clone(),
+            })
         })
-        .cloned()
         .collect();
-    roots.sort_unstable_by_key(|agent| agent.pid);
-    roots
+    agents.sort_unstable_by_key(|agent| agent.pid);
+    Running {
+        agents,
+        interpreters,
+    }
 }
 
 /// Parents of a process up to the first.
@@ -99,50 +112,79 @@ fn ancestors(procfs: &Procfs, pid: u32) -> HashSet<u32> {
     ancestors
 }
 
-struct Running {
+struct Process {
     parent_pid: u32,
     exe: Vec<u8>,
 }
 
-/// An agent that another one started belongs to that one's session.
-fn is_inside_another(
-    running: &HashMap<u32, Running>,
-    found: &HashMap<u32, Found>,
-    agent: &Found,
-) -> bool {
-    let mut at = agent.parent_pid;
+/// The agents that an agent runs in, outermost first.
+fn agents_around(
+    processes: &HashMap<u32, Process>,
+    shown: &HashMap<u32, (String, String)>,
+    pid: u32,
+) -> Vec<u32> {
+    let mut around = Vec::new();
+    let mut at = pid;
     // A process cannot be its own ancestor, but /proc is read while processes change.
-    for _ in 0..running.len() {
-        if found.contains_key(&at) {
-            return true;
-        }
-        match running.get(&at) {
-            Some(process) => at = process.parent_pid,
-            None => return false,
+    for _ in 0..processes.len() {
+        let Some(process) = processes.get(&at) else {
+            break;
+        };
+        at = process.parent_pid;
+        if shown.contains_key(&at) {
+            around.push(at);
         }
     }
-    false
+    around.reverse();
+    around
 }
 
-/// Number of the signature and the file that shows it.
-fn recognise(
-    procfs: &Procfs,
-    signatures: &Signatures,
-    pid: u32,
-    exe: &[u8],
-) -> Option<(u16, String)> {
-    let by_exe = signatures.recognise(exe);
-    if let Some(number) = by_exe.exe {
-        return Some((number, String::from_utf8_lossy(exe).into_owned()));
+/// The types that hold in an agent inside others, and the one of these that is right around it;
+/// `None`: an agent of its type is around it already, and it belongs to that one's session.
+fn nested(
+    shown: &HashMap<u32, (String, String)>,
+    agent_type: &str,
+    around: &[u32],
+) -> Option<(Vec<String>, Option<u32>)> {
+    let mut types: Vec<String> = Vec::new();
+    let mut last = None;
+    for pid in around {
+        let outer = &shown[pid].0;
+        if !types.contains(outer) {
+            types.push(outer.clone());
+            last = Some(*pid);
+        }
     }
-    if !by_exe.interpreter {
+    if types.iter().any(|outer| outer == agent_type) {
         return None;
     }
-    let files = scripts(procfs, pid).into_iter().chain(procfs.files(pid));
-    files.into_iter().find_map(|file| {
+    types.push(agent_type.to_owned());
+    Some((types, last))
+}
+
+/// What a process is, as far as /proc shows.
+enum Shown {
+    Nothing,
+    Interpreter,
+    /// Number of the signature, and the file that shows it.
+    Agent(u16, String),
+}
+
+fn recognise(procfs: &Procfs, signatures: &Signatures, pid: u32, exe: &[u8]) -> Shown {
+    let by_exe = signatures.recognise(exe);
+    if let Some(number) = by_exe.exe {
+        return Shown::Agent(number, String::from_utf8_lossy(exe).into_owned());
+    }
+    if !by_exe.interpreter {
+        return Shown::Nothing;
+    }
+    let mut files = scripts(procfs, pid).into_iter().chain(procfs.files(pid));
+    let shown = files.find_map(|file| {
         let number = signatures.recognise(&file).open?;
-        Some((number, String::from_utf8_lossy(&file).into_owned()))
-    })
+        let evidence = String::from_utf8_lossy(&file).into_owned();
+        Some(Shown::Agent(number, evidence))
+    });
+    shown.unwrap_or(Shown::Interpreter)
 }
 
 /// Real paths of the arguments that may be the interpreter's script.

@@ -5,7 +5,9 @@
 
 mod look;
 mod operations;
+mod told;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +16,7 @@ use crate::model::event::{AgentRef, Body, Event, Process, path_text};
 
 use super::discover::Found;
 use super::judge::Generations;
-use super::kernel::{Enforcement, Kernel, Record, Session, Subject};
+use super::kernel::{Enforcement, FOUND_RUNNING, Kernel, Record, Session, Subject};
 use super::mark::Mark;
 use super::outbox::Outbox;
 use super::processes::Processes;
@@ -24,6 +26,7 @@ use super::sync::Change;
 
 use look::Look;
 use operations::Operations;
+use told::Told;
 
 /// Everything that stays the same while the daemon runs.
 #[derive(Clone, Debug)]
@@ -49,6 +52,12 @@ pub struct Engine {
     /// Of the batch that is being made.
     mark: Mark,
     look: Look,
+    told: Told,
+    /// Records that could not be read since the last batch.
+    unreadable: u64,
+    /// Where a daemon before this one was in the buffer of programs that may have been replaced,
+    /// and how many of its losses are told.
+    before: Option<(Option<(u64, u64)>, u64)>,
 }
 
 /// What an engine is made of.
@@ -68,6 +77,11 @@ pub struct Parts {
 impl Engine {
     pub fn new(parts: Parts) -> Engine {
         let clock = Clock::now(parts.kernel.as_ref());
+        let mark = &parts.mark;
+        let before = (
+            mark.ring,
+            mark.told.get("events_lost").copied().unwrap_or(0),
+        );
         Engine {
             kernel: parts.kernel,
             outbox: parts.outbox,
@@ -78,8 +92,11 @@ impl Engine {
             processes: parts.processes,
             operations: Operations::new(parts.repeat_window_ns),
             clock,
+            before: (!parts.mark.left_told).then_some(before),
             mark: parts.mark,
             look: Look::new(),
+            told: Told::default(),
+            unreadable: 0,
         }
     }
 
@@ -112,6 +129,11 @@ impl Engine {
         self.end_windows();
     }
 
+    /// A record was there and could not be read.
+    pub fn unreadable(&mut self) {
+        self.unreadable += 1;
+    }
+
     /// What has to happen though no record comes: ends windows, reports losses, finds sessions
     /// that have ended. To be called a few times a second; `is_drained` tells that no record
     /// waits, which may be of a session that has ended since.
@@ -134,6 +156,11 @@ impl Engine {
         for (event, count) in self.operations.take_repeats() {
             self.put_counted(event, count);
         }
+        let count = std::mem::take(&mut self.unreadable);
+        if count > 0 {
+            let cause = "the kernel's records could not be read".to_owned();
+            self.host_event(Body::Lost { cause, count });
+        }
         self.mark.ring = taken.or(self.mark.ring);
         self.mark.encode()
     }
@@ -144,6 +171,10 @@ impl Engine {
             if let Err(error) = self.kernel.remove_session(number) {
                 tracing::warn!(%error, session = number, "cannot remove an ended session");
             }
+        }
+        if self.mark.left_told {
+            self.kernel.forget_left_behind();
+            self.mark.left_told = false;
         }
     }
 
@@ -175,7 +206,8 @@ impl Engine {
         self.put(boot_ns, Process::default(), None, body);
     }
 
-    /// Takes in sessions that the kernel already has: of an earlier daemon, or just tagged.
+    /// Takes in sessions that the kernel already has: of an earlier daemon, or just tagged. Of
+    /// those that were given to agents found running no record tells: their start is told here.
     pub fn adopt_sessions(&mut self, found: &[Found]) {
         let sessions = match self.kernel.sessions() {
             Ok(sessions) => sessions,
@@ -184,25 +216,36 @@ impl Engine {
                 return;
             }
         };
+        let numbers: BTreeSet<u64> = sessions.iter().map(|session| session.number).collect();
+        self.mark.started.retain(|number| numbers.contains(number));
         for session in sessions {
-            let tagged = found.iter().find(|found| found.pid == session.root_pid);
+            let is_told =
+                session.number & FOUND_RUNNING == 0 || self.mark.started.contains(&session.number);
+            let shown = found.iter().find(|found| found.pid == session.root_pid);
             let subject = Subject {
                 session: session.number,
                 boot_ns: self.kernel.boot_ns(),
                 start_boot_ns: session.root_start_boot_ns,
                 pid: session.root_pid,
-                parent_pid: tagged.map_or(0, |found| found.parent_pid),
-                uid: tagged.map_or(0, |found| found.uid),
+                parent_pid: shown.map_or(0, |found| found.parent_pid),
+                uid: shown.map_or(0, |found| found.uid),
                 ..Subject::default()
             };
-            match tagged {
-                Some(found) => self.start(&subject, session, &found.evidence, Some(&found.exe)),
-                None => self.adopt(&subject),
+            if is_told {
+                self.adopt(&subject);
+            } else {
+                let evidence = shown.map_or("", |found| found.evidence.as_str());
+                let exe = shown.map(|found| found.exe.as_slice());
+                self.start(&subject, session, evidence, exe);
             }
         }
     }
 
     fn agent_started(&mut self, subject: &Subject, path: &[u8]) {
+        // An interpreter found running, whose session was there before its record was read.
+        if self.mark.started.contains(&subject.session) {
+            return;
+        }
         let session = self.session(subject);
         let evidence = path_text(path);
         self.start(subject, session, &evidence, None);
@@ -219,6 +262,9 @@ impl Engine {
         let reference = reference(&agent);
         self.roster.insert(subject.session, agent);
         let _ = self.changes.send(Change::Sessions);
+        if subject.session & FOUND_RUNNING != 0 {
+            self.mark.started.insert(subject.session);
+        }
         let body = Body::AgentStarted {
             evidence: evidence.to_owned(),
         };
@@ -304,6 +350,7 @@ impl Engine {
         for (number, agent) in ended {
             // The kernel forgets it when its end is on disk.
             self.mark.ended.push(number);
+            self.mark.started.remove(&number);
             let process = Process {
                 pid: agent.root_pid,
                 start_boot_ns: agent.root_start_boot_ns,
@@ -337,20 +384,29 @@ impl Engine {
         self.outbox.put(&event);
     }
 
-    /// What the kernel's buffer had no room for.
+    /// What was lost, and which helpers failed.
     fn report_losses(&mut self) {
-        let lost = self
-            .kernel
-            .counters()
-            .get("events_lost")
-            .copied()
-            .unwrap_or(0);
-        // A smaller number: the programs were loaded anew.
-        let reported = self.mark.events_lost;
-        let count = lost.checked_sub(reported).unwrap_or(lost);
-        self.mark.events_lost = lost;
+        self.report_left_behind();
+        let counters = self.kernel.counters();
+        let now_ns = self.kernel.boot_ns();
+        for body in self.told.tell(&mut self.mark.told, &counters, now_ns) {
+            self.host_event(body);
+        }
+    }
+
+    /// What programs that were replaced have recorded, and nobody can read any more.
+    fn report_left_behind(&mut self) {
+        let Some((spooled, reported)) = self.before else {
+            return;
+        };
+        let Some(count) = self.kernel.left_behind(spooled, reported) else {
+            return;
+        };
+        self.before = None;
+        self.mark.left_told = true;
         if count > 0 {
-            let cause = "the kernel's buffer was full".to_owned();
+            let cause = "an earlier version of Tyr recorded them, which this one cannot read";
+            let cause = cause.to_owned();
             self.host_event(Body::Lost { cause, count });
         }
     }

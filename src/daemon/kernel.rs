@@ -99,9 +99,15 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningAgent {
     pub pid: u32,
-    /// Signature id.
-    pub agent_type: String,
+    /// Signature ids, outermost agent first; the last is its own.
+    pub agent_types: Vec<String>,
+    /// The agent right around it.
+    pub around: Option<u32>,
 }
+
+/// Numbers of sessions that no record tells of, because they were given to agents found running,
+/// have this bit.
+pub const FOUND_RUNNING: u64 = 1 << 63;
 
 /// What is to be in force.
 #[derive(Clone, Debug)]
@@ -123,7 +129,7 @@ pub struct InForce {
 }
 
 /// The kernel refuses, or the policies cannot be compiled for it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct KernelError(pub String);
 
@@ -159,8 +165,20 @@ pub trait Kernel: Send + Sync {
 
     fn remove_session(&self, number: u64) -> Result<(), KernelError>;
 
-    /// Gives a running process and everything below it the identity they would have had.
-    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError>;
+    /// Gives running processes, and everything that they made, the identity they would have had.
+    /// Returns those that could not be given it, and why.
+    fn tag(&self, agents: &[RunningAgent]) -> Vec<(u32, KernelError)>;
+
+    /// Lets what running interpreters open from now on show whether they are agents.
+    fn tag_interpreters(&self, pids: &[u32]) -> Result<(), KernelError>;
+
+    /// How many records of programs that were replaced nobody can read any more: those behind
+    /// `spooled` in their buffer, and those their buffer had no room for, less the `reported`
+    /// ones. `None`: no such programs, or already forgotten.
+    fn left_behind(&self, spooled: Option<(u64, u64)>, reported: u64) -> Option<u64>;
+
+    /// What was left behind is told.
+    fn forget_left_behind(&self);
 
     /// The buffer that records come through; `None`: this kernel makes none. Only one may be
     /// open.

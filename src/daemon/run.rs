@@ -328,22 +328,29 @@ fn find_running_agents(
     };
     let scope = config.scope.as_ref().map(|path| machine::cgroup_path(path));
     let own_pid = std::process::id();
-    let mut found = discover(procfs, signatures, scope.as_deref(), own_pid);
+    let running = discover(procfs, signatures, scope.as_deref(), own_pid);
     // What the kernel knows already keeps its session.
-    found.retain(|agent| !known.contains(&agent.pid));
-    for agent in &found {
-        let running = RunningAgent {
+    let new = running.agents.iter();
+    let new = new.filter(|agent| !known.contains(&agent.pid));
+    let new: Vec<RunningAgent> = new
+        .map(|agent| RunningAgent {
             pid: agent.pid,
-            agent_type: agent.agent_type.clone(),
-        };
-        if let Err(error) = kernel.tag(&running) {
-            tracing::error!(%error, pid = agent.pid, "an agent that already runs is not governed");
-        }
+            agent_types: agent.agent_types.clone(),
+            around: agent.around,
+        })
+        .collect();
+    for (pid, error) in kernel.tag(&new) {
+        tracing::error!(%error, pid, "an agent that already runs is not governed");
+    }
+    if let Err(error) = kernel.tag_interpreters(&running.interpreters) {
+        tracing::error!(%error, "interpreters that already run are not watched");
     }
     let mut engine = engine
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    engine.adopt_sessions(&found);
+    engine.adopt_sessions(&running.agents);
+    // A daemon that is killed from here on has told of them.
+    engine.flush();
 }
 
 /// Sessions whose end was reported by a daemon that was killed before the kernel forgot them.

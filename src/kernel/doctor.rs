@@ -64,7 +64,7 @@ pub fn report() -> Report {
         limits: Vec::new(),
         proven: false,
         proof: None,
-        pinned: Path::new(pins::DEFAULT_DIR).join("links").exists(),
+        pinned: pins::holds_programs(Path::new(pins::DEFAULT_DIR)),
     };
     if !is_root() {
         report

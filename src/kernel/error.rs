@@ -14,6 +14,13 @@ pub enum Error {
         what: String,
         source: libbpf_rs::Error,
     },
+    /// One program or map of the object failed, and with it the whole.
+    #[error("kernel programs: {what}: {part}: {reason}")]
+    Part {
+        what: String,
+        part: String,
+        reason: String,
+    },
     #[error("{path}: {source}", path = path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("{what}: {source}")]

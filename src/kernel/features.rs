@@ -1,11 +1,14 @@
 //! Facts about the running kernel that loading needs; what a kernel takes is found by loading,
 //! never by its version.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use libbpf_rs::MapType;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
 
@@ -36,9 +39,58 @@ pub(crate) fn lsm_advice() -> String {
     }
 }
 
+/// What this process or kernel lacks without which nothing can be attached, one sentence each with
+/// how to mend it.
+pub fn missing() -> Vec<String> {
+    let facts = [
+        (may_load(), NO_PRIVILEGE),
+        (has_btf(), NO_BTF),
+        (is_supported(MapType::RingBuf), NO_RING_BUFFER),
+        (is_supported(MapType::TaskStorage), NO_TASK_STORAGE),
+    ];
+    missing_of(&facts)
+}
+
+const NO_PRIVILEGE: &str = "this process may not load kernel programs: run it as root, with \
+     CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN, outside any user namespace";
+const NO_BTF: &str = "the kernel does not describe its types: /sys/kernel/btf/vmlinux is missing; \
+     boot a kernel with CONFIG_DEBUG_INFO_BTF=y";
+const NO_RING_BUFFER: &str = "the kernel has no BPF ring buffer: boot Linux 5.8 or later";
+const NO_TASK_STORAGE: &str =
+    "the kernel has no BPF task storage: boot Linux 5.11 or later with CONFIG_BPF_LSM=y";
+
+/// Without the privilege nothing else can be told.
+fn missing_of(facts: &[(bool, &str)]) -> Vec<String> {
+    let missing = facts.iter().filter(|(found, _)| !found);
+    let mut sentences: Vec<String> = missing.map(|(_, text)| (*text).to_owned()).collect();
+    if facts.first().is_some_and(|(may, _)| !may) {
+        sentences.truncate(1);
+    }
+    sentences
+}
+
+fn is_supported(kind: MapType) -> bool {
+    kind.is_supported().unwrap_or(false)
+}
+
+/// Whether the effective capabilities hold CAP_SYS_ADMIN, or both CAP_BPF and CAP_PERFMON.
+fn may_load() -> bool {
+    const SYS_ADMIN: u64 = 1 << 21;
+    const PERFMON_AND_BPF: u64 = 1 << 38 | 1 << 39;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    effective.is_some_and(|held| held & SYS_ADMIN != 0 || held & PERFMON_AND_BPF == PERFMON_AND_BPF)
+}
+
 /// Whether the kernel has a function, by its BTF.
-pub(crate) fn has_function(name: &str) -> bool {
-    Btf::from_vmlinux().is_ok_and(|btf| btf.type_by_name::<Func<'_>>(name).is_some())
+pub(crate) fn has_function(name: &'static str) -> bool {
+    static ASKED: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
+    let ask = || Btf::from_vmlinux().is_ok_and(|btf| btf.type_by_name::<Func<'_>>(name).is_some());
+    // To read all types of the kernel takes time, and they do not change.
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    *asked.entry(name).or_insert_with(ask)
 }
 
 /// Whether the kernel describes its types.
@@ -118,4 +170,29 @@ fn file_system_magic(path: &Path) -> Option<i64> {
     let result = unsafe { libc::statfs(path.as_ptr(), answer.as_mut_ptr()) };
     // SAFETY: filled, because the call succeeded.
     (result == 0).then(|| unsafe { answer.assume_init() }.f_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NO_BTF, NO_PRIVILEGE, NO_RING_BUFFER, missing_of};
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let with_btf = [
+            (true, NO_PRIVILEGE),
+            (true, NO_BTF),
+            (false, NO_RING_BUFFER),
+        ];
+        assert_eq!(missing_of(&with_btf), [NO_RING_BUFFER]);
+        let neither = [
+            (true, NO_PRIVILEGE),
+            (false, NO_BTF),
+            (false, NO_RING_BUFFER),
+        ];
+        assert_eq!(missing_of(&neither), [NO_BTF, NO_RING_BUFFER]);
+        // Without the privilege the rest is only a guess.
+        let nothing = [(false, NO_PRIVILEGE), (false, NO_BTF)];
+        assert_eq!(missing_of(&nothing), [NO_PRIVILEGE]);
+        assert_eq!(missing_of(&[(true, NO_PRIVILEGE), (true, NO_BTF)]), [""; 0]);
+    }
 }

@@ -1,19 +1,17 @@
-//! Loading and attaching, whole or not at all, and finding what an earlier daemon left attached.
+//! Loading, whole or not at all, and finding what an earlier daemon left attached.
+//!
+//! What is attached stays until what replaces it is attached and decides. Where the new programs
+//! cannot be loaded, the old ones go on.
 
-use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, OpenObject, PrintLevel};
-
+use super::attach::{Attached, Plan, attach, pinned_layout, program_names};
+use super::build::Build;
 use super::error::Error;
 use super::features;
-use super::object::{COMMON, EnforcementMode, HOOKS, Hook, LSM_MAPS, MAPS};
-use super::pins::Pins;
-use super::skel::{EnforceSkelBuilder, tyr_config};
-
-/// `TYR_EVENT_ABI` in `bpf/include/event.h`: maps of another number are not reused.
-const EVENT_ABI: u32 = 2;
+use super::object::EnforcementMode;
+use super::pins::{Folder, Pins};
 
 /// What to load, and where to keep it.
 #[derive(Clone, Debug)]
@@ -50,16 +48,16 @@ pub struct Programs {
     limits: Vec<String>,
     adopted: bool,
     pub(crate) attached: Option<Attached>,
+    pub(super) pins: Option<Pins>,
+    /// Builds whose maps these programs cannot use. They enforce what they have until these do.
+    pub(super) before: Mutex<Vec<Folder>>,
 }
 
-/// Handles on what runs in the kernel.
-pub(crate) struct Attached {
-    maps: Vec<MapHandle>,
-    pub(crate) live: Link,
-    pub(crate) tag: Link,
-    /// Kept attached by these handles, and by their pins when there are any.
-    _links: Vec<Link>,
-    pins: Option<Pins>,
+/// A build that is pinned whole.
+struct Pinned {
+    folder: Folder,
+    layout: Option<u32>,
+    mode: EnforcementMode,
 }
 
 impl Programs {
@@ -70,49 +68,56 @@ impl Programs {
     /// # Errors
     /// The pins cannot be read or written, or the scope cannot be set.
     pub fn load(options: &LoadOptions) -> Result<Programs, Error> {
-        quiet_libbpf();
+        Programs::load_build(options, &Build::own())
+    }
+
+    /// The same for the programs of another version.
+    ///
+    /// # Errors
+    /// As for `load`.
+    pub fn load_build(options: &LoadOptions, build: &Build) -> Result<Programs, Error> {
+        super::report::listen();
         let pins = options.pin_dir.as_deref().map(Pins::create).transpose();
         let pins = match pins {
             Ok(pins) => pins,
             Err(error) => return Ok(Programs::observing(vec![error.to_string()])),
         };
-        let build = build_number()?;
-        if let Some(pins) = &pins
-            && let Some(programs) = adopt(pins, build, options)?
-        {
+        let pinned = pins.as_ref().map(pinned).transpose()?.unwrap_or_default();
+        if let Some(programs) = adopt_own(&pinned, pins.as_ref(), build, options)? {
             return Ok(programs);
         }
         let mut limits = Vec::new();
         for mode in [EnforcementMode::Lsm, EnforcementMode::FmodRet] {
-            if mode > options.mode_limit {
+            if mode > options.mode_limit || is_weaker(mode, &pinned, options) {
                 continue;
             }
             if mode == EnforcementMode::Lsm && !features::lsm_is_active() {
                 limits.push(features::lsm_advice());
                 continue;
             }
-            match attach(mode, pins.as_ref(), build, options) {
+            let same = pinned.iter().find(|old| old.layout == Some(build.layout()));
+            let plan = Plan {
+                mode,
+                build,
+                options,
+                pins: pins.as_ref(),
+                maps: same.map(|old| &old.folder),
+            };
+            match attach(&plan) {
                 Ok(attached) => {
-                    if mode == EnforcementMode::FmodRet {
-                        limits.push(FMOD_RET_LIMIT.to_owned());
-                    }
-                    if !features::has_rename_lock() {
-                        limits.push(RENAME_LIMIT.to_owned());
-                    }
-                    return Ok(Programs {
-                        mode,
-                        limits,
-                        adopted: false,
-                        attached: Some(attached),
-                    });
+                    let programs = Programs::of(mode, attached, limits, pins);
+                    programs.supersede(pinned, build)?;
+                    return Ok(programs);
                 }
                 Err(error) => limits.push(format!("{mode}: {error}")),
             }
         }
         if options.mode_limit == EnforcementMode::Observe {
             limits.push("enforcement is switched off by configuration".to_owned());
+        } else {
+            limits.splice(0..0, features::missing());
         }
-        Ok(Programs::observing(limits))
+        keep_old(&pinned, pins, limits, build, options)
     }
 
     fn observing(limits: Vec<String>) -> Programs {
@@ -121,7 +126,44 @@ impl Programs {
             limits,
             adopted: false,
             attached: None,
+            pins: None,
+            before: Mutex::default(),
         }
+    }
+
+    /// Programs that were attached just now.
+    fn of(
+        mode: EnforcementMode,
+        attached: Attached,
+        limits: Vec<String>,
+        pins: Option<Pins>,
+    ) -> Programs {
+        let mut limits = limits;
+        limits.extend(mode_limits(mode));
+        Programs {
+            mode,
+            limits,
+            adopted: false,
+            attached: Some(attached),
+            pins,
+            before: Mutex::default(),
+        }
+    }
+
+    /// Takes off the builds before this one. Those of another layout stay until `take_over`.
+    fn supersede(&self, pinned: Vec<Pinned>, build: &Build) -> Result<(), Error> {
+        let Some(pins) = &self.pins else {
+            return Ok(());
+        };
+        let others = pinned
+            .into_iter()
+            .filter(|old| old.folder.build != build.number() && old.layout != Some(build.layout()));
+        let others: Vec<Folder> = others.map(|old| old.folder).collect();
+        let mut keep: Vec<u64> = others.iter().map(|folder| folder.build).collect();
+        keep.push(build.number());
+        pins.remove_others(&keep)?;
+        *self.before.lock().unwrap_or_else(PoisonError::into_inner) = others;
+        Ok(())
     }
 
     /// How verdicts are enforced.
@@ -144,12 +186,8 @@ impl Programs {
     /// # Errors
     /// A pin cannot be removed.
     pub fn release(self) -> Result<(), Error> {
-        let Some(attached) = self.attached else {
-            return Ok(());
-        };
-        let pins = attached.pins.clone();
-        drop(attached);
-        pins.map_or(Ok(()), |pins| pins.remove())
+        drop(self.attached);
+        self.pins.map_or(Ok(()), |pins| pins.remove())
     }
 
     pub(crate) fn attached(&self) -> Result<&Attached, Error> {
@@ -164,255 +202,127 @@ const RENAME_LIMIT: &str = "the kernel does not show its `rename_lock`: a path c
 const FMOD_RET_LIMIT: &str = "fmod_ret: a program that interrupts itself on one CPU is skipped; \
      add `bpf` to the active LSMs for full enforcement";
 
-fn find<'a>(maps: &'a [MapHandle], name: &str) -> Result<&'a MapHandle, Error> {
-    maps.iter()
-        .find(|map| map.name().to_str() == Some(name))
-        .ok_or_else(|| Error::Missing(format!("map {name}")))
-}
-
-impl Attached {
-    pub(crate) fn map(&self, name: &str) -> Result<&MapHandle, Error> {
-        find(&self.maps, name)
+fn mode_limits(mode: EnforcementMode) -> Vec<String> {
+    let mut limits = Vec::new();
+    if mode == EnforcementMode::FmodRet {
+        limits.push(FMOD_RET_LIMIT.to_owned());
     }
-}
-
-/// What libbpf would print goes to the log; errors carry what matters.
-fn quiet_libbpf() {
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "libbpf-rs wants this signature"
-    )]
-    fn log(_: PrintLevel, text: String) {
-        tracing::debug!(target: "libbpf", "{}", text.trim_end());
+    if !features::has_rename_lock() {
+        limits.push(RENAME_LIMIT.to_owned());
     }
-    libbpf_rs::set_print(Some((PrintLevel::Warn, log)));
+    limits
 }
 
-fn build_number() -> Result<u64, Error> {
-    let mut storage = MaybeUninit::<OpenObject>::uninit();
-    let open = EnforceSkelBuilder::default()
-        .open(&mut storage)
-        .map_err(Error::bpf("open the object"))?;
-    Ok(super::skel::fingerprint(open.open_object()))
+fn pinned(pins: &Pins) -> Result<Vec<Pinned>, Error> {
+    let mut all = Vec::new();
+    for folder in pins.builds()? {
+        let names = folder.link_names()?;
+        let modes = [EnforcementMode::Lsm, EnforcementMode::FmodRet];
+        let mode = modes.into_iter().find(|mode| {
+            let mut names = names.iter();
+            names.any(|name| name.starts_with(mode.prefix()))
+        });
+        if let Some(mode) = mode {
+            all.push(Pinned {
+                layout: pinned_layout(&folder),
+                folder,
+                mode,
+            });
+        }
+    }
+    // The stronger ones first.
+    all.sort_by_key(|old| std::cmp::Reverse(old.mode));
+    Ok(all)
 }
 
-/// Takes over what is pinned, if it is this build and complete.
-fn adopt(pins: &Pins, build: u64, options: &LoadOptions) -> Result<Option<Programs>, Error> {
-    let names = pins.link_names(build)?;
-    let modes = [EnforcementMode::Lsm, EnforcementMode::FmodRet];
-    let Some(mode) = modes.into_iter().find(|mode| is_complete(&names, *mode)) else {
+/// A mode never replaces a stronger one that is attached and allowed.
+fn is_weaker(mode: EnforcementMode, pinned: &[Pinned], options: &LoadOptions) -> bool {
+    let attached = pinned.iter().map(|old| old.mode);
+    attached
+        .filter(|attached| *attached <= options.mode_limit)
+        .any(|attached| mode < attached)
+}
+
+/// Takes over this build's own programs, when they are pinned and none is missing.
+fn adopt_own(
+    pinned: &[Pinned],
+    pins: Option<&Pins>,
+    build: &Build,
+    options: &LoadOptions,
+) -> Result<Option<Programs>, Error> {
+    let own = pinned
+        .iter()
+        .find(|old| old.folder.build == build.number() && old.mode <= options.mode_limit);
+    let Some(own) = own else { return Ok(None) };
+    let names = own.folder.link_names()?;
+    if !program_names(own.mode)
+        .iter()
+        .all(|name| names.contains(name))
+    {
+        return Ok(None);
+    }
+    let Some(programs) = adopt(own, pins, Vec::new(), build, options)? else {
         return Ok(None);
     };
-    if mode > options.mode_limit {
-        return Ok(None);
-    }
-    let mut maps = Vec::new();
-    for name in MAPS {
-        let Ok(map) = MapHandle::from_pinned_path(pins.map(name)) else {
-            return Ok(None);
-        };
-        maps.push(map);
-    }
-    let folder = pins.build(build);
-    let mut links = Vec::new();
-    for name in &names {
-        links.push(Link::open(folder.join(name)).map_err(Error::bpf(format!("link {name}")))?);
-    }
-    let take = |name: &str| {
-        let index = names.iter().position(|found| found == name);
-        index.map(|_| Link::open(folder.join(name)).map_err(Error::bpf(format!("link {name}"))))
-    };
-    let (Some(live), Some(tag)) = (take("live_tasks"), take("tag_tasks")) else {
+    let others = pinned.iter().map(|old| Pinned {
+        folder: old.folder.clone(),
+        ..*old
+    });
+    programs.supersede(others.collect(), build)?;
+    Ok(Some(programs))
+}
+
+fn adopt(
+    old: &Pinned,
+    pins: Option<&Pins>,
+    limits: Vec<String>,
+    build: &Build,
+    options: &LoadOptions,
+) -> Result<Option<Programs>, Error> {
+    let Some(attached) = Attached::open(&old.folder)? else {
         return Ok(None);
     };
-    let attached = Attached {
-        maps,
-        live: live?,
-        tag: tag?,
-        _links: links,
-        pins: Some(pins.clone()),
-    };
-    write_config(&attached.maps, build, options)?;
-    pins.remove_other_builds(build)?;
-    let limits = match mode {
-        EnforcementMode::FmodRet => vec![FMOD_RET_LIMIT.to_owned()],
-        _ => Vec::new(),
-    };
+    attached.write_config(build, options)?;
+    let programs = Programs::of(old.mode, attached, limits, pins.cloned());
     Ok(Some(Programs {
-        mode,
-        limits,
         adopted: true,
-        attached: Some(attached),
+        ..programs
     }))
 }
 
-fn is_complete(names: &[String], mode: EnforcementMode) -> bool {
-    let hooks = HOOKS.iter().filter(|hook| is_here(hook, mode));
-    let wanted = hooks.map(|hook| format!("{}{}", mode.prefix(), hook.name));
-    let common = COMMON.iter().map(|name| (*name).to_owned());
-    wanted.chain(common).all(|name| names.contains(&name))
-}
-
-fn is_here(hook: &Hook, mode: EnforcementMode) -> bool {
-    let is_usable = mode == EnforcementMode::Lsm || !hook.lsm_only;
-    is_usable && hook.only_with.is_none_or(features::has_function)
-}
-
-/// Loads and attaches one mode; on failure nothing of it stays.
-fn attach(
-    mode: EnforcementMode,
-    pins: Option<&Pins>,
-    build: u64,
+/// Nothing of this build can be attached. An earlier one that speaks its language is used instead;
+/// one that does not goes on with the policies that it has.
+fn keep_old(
+    pinned: &[Pinned],
+    pins: Option<Pins>,
+    mut limits: Vec<String>,
+    build: &Build,
     options: &LoadOptions,
-) -> Result<Attached, Error> {
-    let reusable = pins.is_some_and(|pins| pinned_abi(pins) == Some(EVENT_ABI));
-    let mut storage = MaybeUninit::<OpenObject>::uninit();
-    let mut open = EnforceSkelBuilder::default()
-        .open(&mut storage)
-        .map_err(Error::bpf("open the object"))?;
-    for mut program in open.open_object_mut().progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
-        let hook = name.strip_prefix(mode.prefix());
-        let wanted = HOOKS
-            .iter()
-            .any(|known| Some(known.name) == hook && is_here(known, mode));
-        program.set_autoload(wanted || COMMON.contains(&name.as_str()));
-    }
-    if mode != EnforcementMode::Lsm {
-        for mut map in open.open_object_mut().maps_mut() {
-            if LSM_MAPS.contains(&map.name().to_string_lossy().as_ref()) {
-                map.set_autocreate(false)
-                    .map_err(Error::bpf("leave out a map"))?;
-            }
-        }
-    }
-    if let (Some(pins), true) = (pins, reusable) {
-        for mut map in open.open_object_mut().maps_mut() {
-            let name = map.name().to_string_lossy().into_owned();
-            if MAPS.contains(&name.as_str()) {
-                map.reuse_pinned_map(pins.map(&name))
-                    .map_err(Error::bpf(format!("map {name}")))?;
-            }
-        }
-    }
-    let skel = open.load().map_err(Error::bpf("load the programs"))?;
-    let mut maps = Vec::new();
-    for map in skel.object().maps() {
-        if MAPS.iter().any(|name| map.name().to_str() == Some(name)) {
-            maps.push(MapHandle::try_from(&map).map_err(Error::bpf("hold a map"))?);
-        }
-    }
-    write_config(&maps, build, options)?;
-    if !reusable {
-        number_sessions(&maps)?;
-    }
-    let mut links = attach_all(mode, &skel)?;
-    let live = take_link(&mut links, "live_tasks")?;
-    let tag = take_link(&mut links, "tag_tasks")?;
-    let mut attached = Attached {
-        maps,
-        live,
-        tag,
-        _links: Vec::new(),
-        pins: pins.cloned(),
-    };
-    if let Some(pins) = pins {
-        pin(pins, &mut attached, &mut links, build, reusable)?;
-    }
-    attached._links = links.into_iter().map(|(_, link)| link).collect();
-    Ok(attached)
-}
-
-type NamedLink = (String, Link);
-
-fn take_link(links: &mut Vec<NamedLink>, name: &str) -> Result<Link, Error> {
-    let index = links.iter().position(|(found, _)| found == name);
-    let index = index.ok_or_else(|| Error::Missing(format!("program {name}")))?;
-    Ok(links.remove(index).1)
-}
-
-fn attach_all<'a>(mode: EnforcementMode, skel: &impl Skel<'a>) -> Result<Vec<NamedLink>, Error> {
-    let mut order: Vec<String> = HOOKS
+) -> Result<Programs, Error> {
+    let same = pinned
         .iter()
-        .filter(|hook| is_here(hook, mode))
-        .map(|hook| format!("{}{}", mode.prefix(), hook.name))
-        .collect();
-    order.extend(COMMON.iter().map(|name| (*name).to_owned()));
-    let mut links = Vec::new();
-    for name in order {
-        let program = skel
-            .object()
-            .progs_mut()
-            .find(|p| p.name().to_str() == Some(&name));
-        let program = program.ok_or_else(|| Error::Missing(format!("program {name}")))?;
-        let link = program
-            .attach()
-            .map_err(Error::bpf(format!("attach {name}")))?;
-        links.push((name, link));
-    }
-    Ok(links)
-}
-
-fn pin(
-    pins: &Pins,
-    attached: &mut Attached,
-    links: &mut [NamedLink],
-    build: u64,
-    reused: bool,
-) -> Result<(), Error> {
-    if !reused {
-        pins.remove_maps()?;
-        for map in &mut attached.maps {
-            let path = pins.map(&map.name().to_string_lossy());
-            map.pin(&path)
-                .map_err(Error::bpf(format!("pin {}", path.display())))?;
+        .find(|old| old.layout == Some(build.layout()) && old.mode <= options.mode_limit);
+    if let Some(old) = same {
+        let mut said = limits.clone();
+        said.push(KEPT_LIMIT.to_owned());
+        if let Some(programs) = adopt(old, pins.as_ref(), said, build, options)? {
+            return Ok(programs);
         }
     }
-    let folder = pins.make_build(build)?;
-    let iterators = [
-        ("live_tasks", &mut attached.live),
-        ("tag_tasks", &mut attached.tag),
-    ];
-    let named = links.iter_mut().map(|(name, link)| (name.as_str(), link));
-    for (name, link) in named.chain(iterators) {
-        let path = folder.join(name);
-        link.pin(&path)
-            .map_err(Error::bpf(format!("pin {}", path.display())))?;
+    if !pinned.is_empty() {
+        limits.push(FOREIGN_LIMIT.to_owned());
     }
-    pins.remove_other_builds(build)
+    Ok(Programs {
+        pins,
+        ..Programs::observing(limits)
+    })
 }
 
-fn pinned_abi(pins: &Pins) -> Option<u32> {
-    let map = MapHandle::from_pinned_path(pins.map("config")).ok()?;
-    let value = map.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).ok()??;
-    let config: &tyr_config = plain::from_bytes(&value).ok()?;
-    Some(config.abi)
-}
-
-fn write_config(maps: &[MapHandle], build: u64, options: &LoadOptions) -> Result<(), Error> {
-    let config = tyr_config {
-        scope_cgroup: options.scope.map_or(0, |scope| scope.cgroup_id),
-        scope_level: options.scope.map_or(0, |scope| scope.level),
-        abi: EVENT_ABI,
-        build,
-    };
-    // SAFETY: `tyr_config` is Plain: integers without padding.
-    let bytes = unsafe { plain::as_bytes(&config) };
-    find(maps, "config")?
-        .update(&0u32.to_ne_bytes(), bytes, MapFlags::ANY)
-        .map_err(Error::bpf("write the configuration"))?;
-    // The daemon before this one may have ended between a change and its count.
-    super::sessions::count_change(find(maps, "session_changes")?)
-}
-
-/// New maps go on with numbers that no session of this boot had: there were fewer sessions than
-/// nanoseconds.
-fn number_sessions(maps: &[MapHandle]) -> Result<(), Error> {
-    let first = super::tagging::boot_clock_ns();
-    find(maps, "next_session")?
-        .update(&0u32.to_ne_bytes(), &first.to_ne_bytes(), MapFlags::ANY)
-        .map_err(Error::bpf("number the sessions"))
-}
+const KEPT_LIMIT: &str = "the kernel programs of an earlier version of tyr stay in force, because \
+     those of this version cannot be loaded";
+const FOREIGN_LIMIT: &str = "the kernel programs of an earlier version of tyr go on enforcing the \
+     policies they have, which this version cannot change: start that version again, or mend what \
+     keeps this one from loading its own";
 
 impl Scope {
     /// The scope of a cgroup directory such as `/sys/fs/cgroup/agents`, or of a path below the

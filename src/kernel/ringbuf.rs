@@ -89,7 +89,7 @@ impl RingReader {
     ///
     /// # Errors
     /// poll(2) fails.
-    pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool, Error> {
         let end = Instant::now() + timeout;
         loop {
             if self.mapping.frame(self.position) != Frame::Nothing {
@@ -121,6 +121,13 @@ impl RingReader {
                     return Some((end, record));
                 }
             }
+        }
+    }
+
+    /// Walks on from `position`, where it lies ahead and inside the buffer. Nothing is given back.
+    pub(super) fn pass_over(&mut self, position: u64) {
+        if position <= self.mapping.producer() {
+            self.position = self.position.max(position);
         }
     }
 

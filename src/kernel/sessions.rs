@@ -1,5 +1,4 @@
-//! Sessions, counters and the image in force: what user space reads and writes while the programs
-//! run.
+//! Sessions and the threads in them: what user space reads and writes while the programs run.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -13,7 +12,7 @@ use super::load::Programs;
 use super::skel::tyr_session;
 
 /// Bytes of `struct tyr_live`.
-const LIVE_BYTES: usize = 24;
+const LIVE_BYTES: usize = 32;
 /// Most threads that one sweep reads; more than Linux can have.
 const LIVE_MAX: u64 = 8 << 20;
 
@@ -31,26 +30,6 @@ pub struct Session {
     pub refined: Vec<(u32, u32)>,
 }
 
-/// Counters of the programs since they were first attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    pub decisions: u64,
-    pub denied: u64,
-    /// Records put into the ring buffer.
-    pub events: u64,
-    /// Records for which the ring buffer had no room.
-    pub events_lost: u64,
-    pub faults: u64,
-    pub storage_failed: u64,
-    pub sessions_full: u64,
-    pub path_unsettled: u64,
-    pub path_too_long: u64,
-    pub agents: u64,
-    pub rename_races: u64,
-    /// Opens that were allowed without a new decision.
-    pub remembered: u64,
-}
-
 /// A thread that carries an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveTask {
@@ -60,6 +39,8 @@ pub struct LiveTask {
     pub candidate: u64,
     pub tgid: u32,
     pub tid: u32,
+    /// `TYR_TASK_*`.
+    pub flags: u32,
 }
 
 impl Programs {
@@ -162,53 +143,6 @@ impl Programs {
         Ok(numbers.filter(|number| *number != 0).collect())
     }
 
-    /// The counters, summed over CPUs.
-    ///
-    /// # Errors
-    /// Nothing is attached, or the map cannot be read.
-    pub fn counters(&self) -> Result<Counters, Error> {
-        let map = self.attached()?.map("counters")?;
-        let mut sums = [0u64; 12];
-        for (index, sum) in (0u32..).zip(&mut sums) {
-            let values = map
-                .lookup_percpu(&index.to_ne_bytes(), MapFlags::ANY)
-                .map_err(Error::bpf("read the counters"))?;
-            for value in values.unwrap_or_default() {
-                if let Ok(bytes) = value.as_slice().try_into() {
-                    *sum += u64::from_ne_bytes(bytes);
-                }
-            }
-        }
-        let [
-            decisions,
-            denied,
-            events,
-            events_lost,
-            faults,
-            storage_failed,
-            sessions_full,
-            path_unsettled,
-            path_too_long,
-            agents,
-            rename_races,
-            remembered,
-        ] = sums;
-        Ok(Counters {
-            decisions,
-            denied,
-            events,
-            events_lost,
-            faults,
-            storage_failed,
-            sessions_full,
-            path_unsettled,
-            path_too_long,
-            agents,
-            rename_races,
-            remembered,
-        })
-    }
-
     pub(crate) fn write_session(
         &self,
         number: u64,
@@ -284,5 +218,6 @@ fn live_task(bytes: &[u8]) -> LiveTask {
         candidate: u64_at(8),
         tgid: u32_at(16),
         tid: u32_at(20),
+        flags: u32_at(24),
     }
 }

@@ -1,4 +1,4 @@
-//! What libbpf-cargo makes of `bpf/enforce.bpf.c`: the object's bytes, and its types in Rust.
+//! What libbpf-cargo makes of `bpf/enforce.bpf.c`: its types in Rust. `build` has the object.
 
 #[allow(
     clippy::all,
@@ -13,7 +13,6 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/enforce.skel.rs"));
 }
 
-pub(crate) use generated::EnforceSkelBuilder;
 pub use generated::types::{tyr_config, tyr_event_header, tyr_operation, tyr_session, tyr_task};
 
 // SAFETY: plain integers and arrays of them, `repr(C)`, every byte pattern is a value; the header
@@ -28,24 +27,5 @@ unsafe impl plain::Plain for tyr_task {}
 const _: () = assert!(size_of::<tyr_event_header>() == 88);
 const _: () = assert!(size_of::<tyr_operation>() == 160);
 const _: () = assert!(size_of::<tyr_session>() == 56);
-const _: () = assert!(size_of::<tyr_config>() == 24);
+const _: () = assert!(size_of::<tyr_config>() == 32);
 const _: () = assert!(size_of::<tyr_task>() == 368);
-
-/// Names the object that this executable carries: an FNV-1a hash over its programs.
-pub(crate) fn fingerprint(object: &libbpf_rs::OpenObject) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    let mut take = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for program in object.progs() {
-        take(program.name().as_encoded_bytes());
-        for step in program.insns() {
-            take(&[step.code, step.dst_reg(), step.src_reg()]);
-            take(&step.off.to_ne_bytes());
-            take(&step.imm.to_ne_bytes());
-        }
-    }
-    hash
-}

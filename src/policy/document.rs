@@ -72,12 +72,14 @@ fn read_root(
         ))
     });
     let (name, place, labels, description) = metadata?;
+    let (rules, disabled) = rules?;
     Some((
         Policy {
             name,
             description,
             labels,
-            rules: rules?,
+            rules,
+            disabled,
         },
         place,
     ))

@@ -29,7 +29,7 @@ impl Findings {
         }
     }
 
-    fn wrong_type(&mut self, node: &Node, path: &str, expected: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node, path: &str, expected: &str) {
         let help = match (&node.value, expected) {
             (Value::Bool(_) | Value::Number(_), "a string") => "put it in quotes",
             (Value::Null, _) => "leave the field out, or give it a value",

@@ -22,6 +22,9 @@ pub struct QuestionError {
 /// Longest path, in bytes, as Linux has it.
 pub const PATH_BYTES_MAX: usize = 4096;
 
+/// What stands before the name of an abstract unix socket.
+pub const ABSTRACT_PREFIX: &[u8] = b"/abstract:";
+
 fn refuse<T>(message: String, help: &'static str) -> Result<T, QuestionError> {
     Err(QuestionError { message, help })
 }
@@ -51,6 +54,10 @@ pub fn path(text: &str) -> Result<Vec<u8>, QuestionError> {
     let Some(names) = path.strip_prefix(b"/") else {
         return refuse(format!("`{text}` is not an absolute path"), HELP);
     };
+    // The name of an abstract socket is no path: every byte of it may be anything.
+    if path.starts_with(ABSTRACT_PREFIX) {
+        return Ok(path);
+    }
     let odd = |name: &[u8]| matches!(name, b"" | b"." | b"..") || name.contains(&0);
     if !names.is_empty() && names.split(|byte| *byte == b'/').any(odd) {
         return refuse(format!("`{text}` is not a real path"), HELP);

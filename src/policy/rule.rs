@@ -17,13 +17,18 @@ pub struct Policy {
     pub name: String,
     pub description: String,
     pub labels: BTreeMap<String, String>,
+    /// The rules that hold.
     pub rules: Vec<Rule>,
+    /// Rules that are switched off (`enabled: false`): checked like the others, and never asked.
+    pub disabled: Vec<Rule>,
 }
 
 /// One rule, in the order of the document.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub name: String,
+    /// Why the rule is there; may be empty.
+    pub description: String,
     pub action: Action,
     pub verdict: Verdict,
     pub severity: Severity,

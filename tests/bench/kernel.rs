@@ -44,6 +44,7 @@ fn compile_globs(globs: &[String]) -> Compiled {
         .iter()
         .map(|glob| Rule {
             name: glob.clone(),
+            description: String::new(),
             action: Action::FileRead,
             verdict: Verdict::Deny,
             severity: Severity::High,
@@ -59,6 +60,7 @@ fn compile_globs(globs: &[String]) -> Compiled {
         description: String::new(),
         labels: BTreeMap::new(),
         rules,
+        disabled: Vec::new(),
     };
     let policies = [Effective {
         policy: Arc::new(policy),

@@ -1,63 +1,43 @@
 #!/usr/bin/env python3
-"""The daemon is killed in the middle of an agent's work: enforcement stays, and every event arrives once.
+"""The daemon is killed again and again under an agent that never rests: nothing forbidden is opened, and every event
+arrives once.
 
-A probe under the agent's identity opens a forbidden and an allowed file many times while the daemon is killed and
-started again. A copy of a shell that a signature knows stands for the agent, so that the count of its operations is
-exact.
+KILLS (3) is how often. Each daemon lives for a random time from a fraction of a second on, so that it is killed while
+it adopts programs, puts policies in force, reads records and exports them.
 """
 
 import os
 import pathlib
-import subprocess
+import random
 import tempfile
+import time
 
-from session import USER, home, prepare_home
-from stack import Checks, Stack, in_scope, say, wait_until
+from probe import Probe
+from session import prepare_home
+from stack import Checks, Stack, say, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
-KILLS = int(os.environ.get("KILLS", "2"))
-ROUNDS = 40
-# Opens a forbidden file and a numbered one, so that each operation is told from every other.
-PROBE = """
-import sys
-for n in range(int(sys.argv[1])):
-    try:
-        open(sys.argv[2]).read()
-        print("OPENED", flush=True)
-    except PermissionError as error:
-        print("EPERM" if error.errno == 1 else f"errno {error.errno}", flush=True)
-    try:
-        open(f"{sys.argv[3]}/file-{sys.argv[4]}-{n}")
-    except FileNotFoundError:
-        print("gone", flush=True)
-"""
+KILLS = int(os.environ.get("KILLS", "3"))
+# How long a daemon lives, seconds; every tenth is left until it has proved that it enforces.
+LIFE = (0.1, 4.0)
+PAUSE = 0.04
+STEPS = 500 + 400 * KILLS
 
 
-def make_agent(directory):
-    """A LangGraph-like program: an interpreter that opens a framework's file becomes an agent."""
-    package = directory / "lib/site-packages/langgraph"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (directory / "probe.py").write_text(
-        f"import sys; sys.path.insert(0, {str(package.parent)!r}); import langgraph\n" + PROBE
-    )
-    files = directory / "files"
-    files.mkdir()
-    for number in range(KILLS + 2):
-        for n in range(ROUNDS):
-            (files / f"file-{number}-{n}").write_text("x")
-    return directory / "probe.py", files
-
-
-def probe(script, files, number):
-    done = subprocess.run(
-        in_scope(
-            "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--", "/usr/bin/python3", str(script),
-            str(ROUNDS), str(home() / ".ssh/id_rsa"), str(files), str(number),
-        ),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )
-    return done.stdout.split("\n")[:-1] + ([done.stderr] if done.returncode else [])
+def kill_often(stack, probe):
+    choose = random.Random(KILLS)
+    for kill in range(1, KILLS + 1):
+        if kill % 10 == 1:
+            stack.wait_enforcing()
+        else:
+            time.sleep(choose.uniform(*LIFE))
+        stack.kill_daemon()
+        seen = probe.seen()
+        if kill % 10 == 0 or kill == KILLS:
+            say(f"  kill -9 of the daemon, {kill} of {KILLS}; the probe has seen {seen}")
+        # Sometimes nobody is there for a while.
+        time.sleep(choose.choice((0, 0, 0.5)))
+        stack.spawn_daemon()
 
 
 def main():
@@ -68,37 +48,46 @@ def main():
         os.chmod(directory, 0o755)
         with Stack(directory / "tyr") as stack:
             stack.apply(HERE / "agents-policy.yaml", "any-agent")
-            script, files = make_agent(directory)
-            answers = [probe(script, files, 0)]
-            for kill in range(1, KILLS + 1):
-                say(f"  kill -9 of the daemon, {kill} of {KILLS}")
-                stack.kill_daemon()
-                answers.append(probe(script, files, kill))
-                stack.start_daemon()
-            answers.append(probe(script, files, KILLS + 1))
-            for number, seen in enumerate(answers):
-                checks.that(
-                    f"probe {number}: every one of {ROUNDS} forbidden opens gets EPERM",
-                    seen.count("EPERM") == ROUNDS and len(seen) == ROUNDS, seen,
-                )
-            expected = {str(files / f"file-{number}-{n}") for number in range(KILLS + 2) for n in range(ROUNDS)}
-
-            def arrived():
-                return [e for e in stack.events("--action", "file_read") if e["resource"] in expected] \
-                    if len(seen_files(stack, expected)) == len(expected) else None
-
-            def seen_files(stack, expected):
-                return {e["resource"] for e in stack.events("--action", "file_read")} & expected
-
-            events = wait_until("every event is on the server", arrived)
-            once = [e["resource"] for e in events]
-            checks.that("each event is on the server once", len(once) == len(set(once)) == len(expected), len(once))
-            checks.that("each stands for one operation", all(e["count"] == 1 for e in events))
-            numbers = sorted(e["sequence"] for e in stack.events())
-            checks.that("sequence numbers have no gap", numbers == list(range(numbers[0], numbers[0] + len(numbers))))
-            denied = sum(e["count"] for e in stack.events("--verdict", "deny") if e["rule"] == "deny-ssh-keys")
-            checks.that("every denial is counted", denied == ROUNDS * (KILLS + 2), denied)
+            started = time.monotonic()
+            probe = Probe(directory, STEPS, PAUSE)
+            kill_often(stack, probe)
+            stack.wait_enforcing()
+            seen = probe.stop()
+            say(f"  {KILLS} kills in {time.monotonic() - started:.0f} s")
+            check(checks, stack, probe, seen)
     checks.finish()
+
+
+def check(checks, stack, probe, seen):
+    steps = seen["steps"]
+    checks.that("the probe ran all the time", seen["status"] == 0 and steps < STEPS, seen)
+    checks.that("0 forbidden opens were allowed", seen["opened"] == 0 and seen["other"] == 0, seen)
+    checks.that("every forbidden open got EPERM", seen["denied"] == steps > 0, seen)
+    expected = {str(probe.files / f"file-{n}") for n in range(steps)}
+
+    def of_files():
+        return [e for e in stack.events("--action", "file_read") if e["resource"] in expected]
+
+    wait_until("every event is on the server", lambda: {e["resource"] for e in of_files()} == expected)
+    events = of_files()
+    checks.that("each event is on the server once", len(events) == len(expected), (len(events), len(expected)))
+    checks.that("each stands for one operation", all(e["count"] == 1 for e in events))
+    wait_until("every denial is on the server", lambda: denials(stack) >= steps, seconds=60)
+    checks.that("every denial is counted, and none twice", denials(stack) == steps, (denials(stack), steps))
+    everything = stack.events()
+    numbers = sorted(e["sequence"] for e in everything)
+    checks.that("sequence numbers have no gap", numbers == list(range(1, len(numbers) + 1)), numbers[:3] + numbers[-3:])
+    lost = [e for e in everything if e["kind"] == "lost"]
+    checks.that("nothing is told as lost", not lost, lost)
+    agents = {e["agent_id"] for e in events}
+    checks.that("one agent did it all", len(agents) == 1, agents)
+    started = [e for e in everything if e["kind"] == "agent_started" and e["agent_id"] in agents]
+    checks.that("its start is told once", len(started) == 1, started)
+
+
+def denials(stack):
+    denied = stack.events("--verdict", "deny")
+    return sum(e["count"] for e in denied if e["rule"] == "deny-ssh-keys")
 
 
 if __name__ == "__main__":

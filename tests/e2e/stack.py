@@ -103,12 +103,17 @@ class Stack:
         return self.json("enrollment-token", "create", "--description", "end to end")["token"]
 
     def start_daemon(self, token=None):
+        self.spawn_daemon(token)
+        self.wait_enforcing()
+
+    def spawn_daemon(self, token=None):
         enrol = ["--enroll", token] if token else []
         self.daemon = self.spawn(
             "daemon", "daemon", "--server", GRPC, "--state-dir", str(self.state),
             "--scope", f"cgroup:{SCOPE}", *enrol,
         )
 
+    def wait_enforcing(self):
         def ready():
             self.alive("daemon", self.daemon)
             hosts = self.json("hosts", "list")

@@ -4,4 +4,5 @@ mod alone;
 mod end_to_end;
 mod exact;
 mod fleet;
+mod loss;
 mod scripted;

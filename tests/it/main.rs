@@ -1,5 +1,6 @@
 //! Tests that need no root and no kernel support; some start a private PostgreSQL.
 
+mod bypasses;
 mod cli;
 mod daemon;
 mod policy;

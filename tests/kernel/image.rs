@@ -18,6 +18,7 @@ use tyr::policy::signatures::Signatures;
 fn rule(action: Action, matches: Match, verdict: Verdict) -> Rule {
     Rule {
         name: "rule".to_owned(),
+        description: String::new(),
         action,
         verdict,
         severity: Severity::Low,
@@ -40,6 +41,7 @@ fn tables(rules: Vec<Rule>, superblocks: &[Superblock]) -> Compiled {
         description: String::new(),
         labels: BTreeMap::new(),
         rules,
+        disabled: Vec::new(),
     };
     let policies = [Effective {
         policy: Arc::new(policy),

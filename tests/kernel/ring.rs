@@ -104,11 +104,15 @@ impl Drop for Filler {
 }
 
 fn ring() -> MapHandle {
+    ring_of(SIZE)
+}
+
+fn ring_of(bytes: u32) -> MapHandle {
     let options = libbpf_sys::bpf_map_create_opts {
         sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
         ..Default::default()
     };
-    MapHandle::create(MapType::RingBuf, Some("ring"), 0, 0, SIZE, &options).expect("a ring buffer")
+    MapHandle::create(MapType::RingBuf, Some("ring"), 0, 0, bytes, &options).expect("a ring buffer")
 }
 
 /// Walks to the end: positions after each record. The bodies are no records of ours.
@@ -171,6 +175,43 @@ fn a_full_buffer_takes_no_more_until_something_is_given_back_and_wraps() {
         assert_eq!(reader.pending_bytes(), 0);
     }
     assert!(written > 50 * 100);
+}
+
+/// The daemon maps a part of the data at a time: no place in a buffer of many parts is lost.
+#[test]
+fn a_large_buffer_is_walked_whole_and_little_of_it_is_mapped() {
+    const LARGE: u32 = 4 << 20;
+    let map = ring_of(LARGE);
+    let filler = Filler::new(&map);
+    let before = mapped_bytes();
+    let mut reader = RingReader::of_map(&map).expect("it is mapped");
+    let (mut written, mut seen) = (0_u64, 0);
+    for _ in 0..3 {
+        while filler.put() {
+            written += 1;
+        }
+        let positions = walk(&mut reader);
+        seen += positions.len() as u64;
+        assert_eq!(seen, written);
+        assert_eq!(positions.last().copied(), Some(written * RECORD));
+        reader.commit(written * RECORD);
+    }
+    assert!(written * RECORD > 2 * u64::from(LARGE));
+    let after = mapped_bytes();
+    assert!(after > 0 && after <= before + (512 << 10));
+}
+
+/// Bytes of ring buffers in this process.
+fn mapped_bytes() -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+    let ours = maps.lines().filter(|line| line.contains("bpf-map"));
+    ours.map(|line| {
+        let range = line.split_once(' ').expect("a range").0;
+        let (start, end) = range.split_once('-').expect("a range");
+        let number = |text| u64::from_str_radix(text, 16).expect("a number");
+        number(end) - number(start)
+    })
+    .sum()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod alias;
 mod daemon;
+mod deputies;
 mod exec;
 mod file;
 mod guest;
@@ -13,6 +14,10 @@ mod lifecycle;
 mod lineage;
 mod names;
 mod network;
+mod object;
+mod probe;
 mod recognise;
 mod remember;
+mod running;
 mod syscall;
+mod upgrade;

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::discover;
+use super::{Running, discover};
 use crate::daemon::procfs::Procfs;
 use crate::policy::signatures::Signatures;
 
@@ -42,14 +42,18 @@ fn add(root: &Path, process: &Proc<'_>) {
 
 /// (pid, agent type, uid) of what is found.
 fn found(processes: &[Proc<'_>], scope: Option<&str>) -> Vec<(u32, String, u32)> {
+    let found = running(processes, scope).agents.into_iter();
+    found
+        .map(|agent| (agent.pid, agent.agent_types.join(" > "), agent.uid))
+        .collect()
+}
+
+fn running(processes: &[Proc<'_>], scope: Option<&str>) -> Running {
     let dir = tempfile::tempdir().unwrap();
     for process in processes {
         add(dir.path(), process);
     }
     discover(&Procfs::at(dir.path()), &Signatures::builtin(), scope, OWN)
-        .into_iter()
-        .map(|agent| (agent.pid, agent.agent_type, agent.uid))
-        .collect()
 }
 
 fn claude(pid: u32) -> (u32, String, u32) {
@@ -105,6 +109,60 @@ fn an_interpreter_is_an_agent_by_what_it_has_mapped() {
     let found = found(&processes, None);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].0, found[0].1.as_str()), (10, "langgraph"));
+}
+
+#[test]
+fn agents_inside_agents_have_all_types_outermost_first() {
+    let maps = "7f0-7f1 r--p 00000000 08:01 9 /venv/lib/python3.11/site-packages/langgraph/x.so\n";
+    let python = Proc {
+        exe: "/usr/bin/python3.11",
+        ..SHELL
+    };
+    let processes = [
+        Proc {
+            pid: 10,
+            exe: CLAUDE,
+            ..SHELL
+        },
+        Proc {
+            pid: 11,
+            parent: 10,
+            ..SHELL
+        },
+        Proc {
+            pid: 12,
+            parent: 11,
+            maps,
+            ..python
+        },
+        // The same type again belongs to the one around it, whatever lies between.
+        Proc {
+            pid: 13,
+            parent: 12,
+            exe: CLAUDE,
+            ..SHELL
+        },
+        Proc {
+            pid: 14,
+            parent: 13,
+            ..python
+        },
+    ];
+    let seen = running(&processes, None);
+    let agents: Vec<(u32, Vec<&str>, Option<u32>)> = seen
+        .agents
+        .iter()
+        .map(|agent| {
+            let types = agent.agent_types.iter().map(String::as_str);
+            (agent.pid, types.collect(), agent.around)
+        })
+        .collect();
+    let expected = [
+        (10, vec!["claude-code"], None),
+        (12, vec!["claude-code", "langgraph"], Some(10)),
+    ];
+    assert_eq!(agents, expected);
+    assert_eq!(seen.interpreters, [14], "it may still become an agent");
 }
 
 #[test]

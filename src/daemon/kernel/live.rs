@@ -1,5 +1,7 @@
 //! The real kernel: programs and maps, the host's mount table, and the policy compiler.
 
+mod skipped;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -25,11 +27,15 @@ use super::{
     Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
     Session, Subject, Wanted,
 };
+use skipped::Skipped;
 
 /// How long a wait may keep the daemon from ending.
 const WAIT: Duration = Duration::from_millis(500);
 /// The mount table is read again for a record at most this often.
 const MOUNTS_READ_INTERVAL: Duration = Duration::from_millis(200);
+
+const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still enforce beside \
+     this version's, with the policies they had: they go when a policy set is in force";
 
 /// The kernel of this host.
 pub struct Live {
@@ -43,6 +49,9 @@ pub struct Live {
     watch: MountWatch,
     /// Stands for the kernel's generations where nothing is attached.
     observed_generation: AtomicU32,
+    /// Replaced programs have left records that are not told as lost yet.
+    left_behind: AtomicBool,
+    skipped: Skipped,
     /// Held by whoever tags processes or changes the image.
     turn: Mutex<Option<Proving>>,
     /// Why enforcement is not claimed; `None`: it was proved.
@@ -77,12 +86,14 @@ impl Live {
         // Opened before the table is read, so that no change falls between the two.
         let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
+            left_behind: AtomicBool::new(programs.has_left_behind().map_err(said)?),
             programs,
             watch,
             signatures,
             unmatched_events,
             mounts: RwLock::new(Mounts::read().map_err(said)?),
             mounts_read: Mutex::new(Instant::now()),
+            skipped: Skipped::default(),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
             unproven: Mutex::new(Some("enforcement has not been proved yet".to_owned())),
@@ -352,6 +363,10 @@ impl Kernel for Live {
         {
             limits.insert(0, unproven.clone());
         }
+        if self.programs.has_predecessor() {
+            limits.push(PREDECESSOR_LIMIT.to_owned());
+        }
+        limits.extend(self.skipped.limit(&self.programs));
         limits
     }
 
@@ -359,24 +374,12 @@ impl Kernel for Live {
         let Ok(counters) = self.programs.counters() else {
             return BTreeMap::new();
         };
-        let named = [
-            ("decisions", counters.decisions),
-            ("denied", counters.denied),
-            ("events", counters.events),
-            ("events_lost", counters.events_lost),
-            ("faults", counters.faults),
-            ("storage_failed", counters.storage_failed),
-            ("sessions_full", counters.sessions_full),
-            ("path_unsettled", counters.path_unsettled),
-            ("path_too_long", counters.path_too_long),
-            ("agents", counters.agents),
-            ("rename_races", counters.rename_races),
-            ("remembered", counters.remembered),
-        ];
-        named
-            .into_iter()
+        let named = counters.named().into_iter();
+        let mut all: BTreeMap<String, u64> = named
             .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+            .collect();
+        all.insert("skipped".to_owned(), self.skipped.count(&self.programs));
+        all
     }
 
     fn boot_ns(&self) -> u64 {
@@ -420,6 +423,13 @@ impl Kernel for Live {
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
         *turn = Some(Proving { generation, slot });
+        match self.programs.take_over() {
+            Ok(false) => {}
+            Ok(true) => self.left_behind.store(true, Ordering::Release),
+            Err(error) => {
+                tracing::error!(%error, "programs of an earlier version stay until the next try");
+            }
+        }
         Ok(InForce { generation, limits })
     }
 
@@ -462,16 +472,52 @@ impl Kernel for Live {
         self.programs.remove_session(number).map_err(said)
     }
 
-    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError> {
-        let number = self.signatures.number(&agent.agent_type).ok_or_else(|| {
-            KernelError(format!("no signature has the id `{}`", agent.agent_type))
-        })?;
-        let running = tagging::RunningAgent {
-            tgid: agent.pid,
-            agent_type: u32::from(number),
-        };
+    fn tag(&self, agents: &[RunningAgent]) -> Vec<(u32, KernelError)> {
+        let number = |id: &String| self.signatures.number(id).map(u32::from);
+        let nested: Vec<tagging::NestedAgent> = agents
+            .iter()
+            .map(|agent| tagging::NestedAgent {
+                tgid: agent.pid,
+                agent_types: agent.agent_types.iter().filter_map(number).collect(),
+                around: agent.around,
+            })
+            .collect();
         let _turn = self.turn();
-        self.programs.tag_process(running).map(drop).map_err(said)
+        match self.programs.tag_processes(&nested) {
+            Ok(tagged) => tagged
+                .into_iter()
+                .filter_map(|(pid, result)| Some((pid, said(result.err()?))))
+                .collect(),
+            Err(error) => {
+                let error = said(error);
+                let all = agents.iter();
+                all.map(|agent| (agent.pid, error.clone())).collect()
+            }
+        }
+    }
+
+    fn tag_interpreters(&self, pids: &[u32]) -> Result<(), KernelError> {
+        let _turn = self.turn();
+        self.programs.tag_interpreters(pids).map_err(said)
+    }
+
+    fn left_behind(&self, spooled: Option<(u64, u64)>, reported: u64) -> Option<u64> {
+        if !self.left_behind.load(Ordering::Acquire) {
+            return None;
+        }
+        let count = self.programs.left_behind(spooled, reported);
+        count
+            .inspect_err(|error| tracing::error!(%error, "old records cannot be counted"))
+            .ok()
+    }
+
+    fn forget_left_behind(&self) {
+        if !self.left_behind.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = self.programs.forget_left_behind() {
+            tracing::error!(%error, "maps of replaced programs stay");
+        }
     }
 
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {

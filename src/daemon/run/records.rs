@@ -140,6 +140,7 @@ impl Taking<'_> {
                 }
                 Some(Err(error)) => {
                     tracing::error!(%error, "a record of the kernel cannot be read");
+                    self.work.engine().unreadable();
                 }
             }
         }

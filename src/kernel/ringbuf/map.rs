@@ -1,22 +1,31 @@
-//! The buffer's memory.
+//! The buffer's memory, seen through a window: mapped pages count as the daemon's own, and a
+//! reader is at one place at a time.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::frame::Frame;
+use super::frame::{Frame, HEADER_BYTES};
 use crate::kernel::error::Error;
+
+/// Bytes of data that are mapped at once; more when one record needs them.
+const WINDOW_BYTES: usize = 256 << 10;
 
 /// The pages of one ring buffer, for as long as this lives.
 pub(super) struct Mapping {
+    map: OwnedFd,
     /// One page, writable.
     consumer: Pages,
-    /// One page, then the data twice; read-only.
+    /// One page, read-only. The data follows it in the map, twice.
     producer: Pages,
+    /// Pages of the data, read-only.
+    window: Pages,
+    /// Where the window begins in the data.
+    window_start: usize,
     page_bytes: usize,
-    size: u64,
+    data_bytes: usize,
 }
 
 impl Mapping {
@@ -36,16 +45,23 @@ impl Mapping {
             });
         };
         let (read, write) = (libc::PROT_READ, libc::PROT_READ | libc::PROT_WRITE);
+        let window_bytes = WINDOW_BYTES.min(2 * data_bytes);
         Ok(Mapping {
+            map: map.try_clone_to_owned().map_err(|source| Error::Io {
+                what: "map of the ring buffer",
+                source,
+            })?,
             consumer: Pages::new(map, write, 0, page_bytes)?,
-            producer: Pages::new(map, read, page_bytes, page_bytes + 2 * data_bytes)?,
+            producer: Pages::new(map, read, page_bytes, page_bytes)?,
+            window: Pages::new(map, read, 2 * page_bytes, window_bytes)?,
+            window_start: 0,
             page_bytes,
-            size,
+            data_bytes,
         })
     }
 
     pub(super) fn size(&self) -> u64 {
-        self.size
+        self.data_bytes as u64
     }
 
     pub(super) fn consumer(&self) -> u64 {
@@ -61,35 +77,81 @@ impl Mapping {
         self.producer.position().load(Ordering::Acquire)
     }
 
-    /// What lies at `position`, which is one that a walk has come to.
-    pub(super) fn frame(&self, position: u64) -> Frame {
+    /// What lies at `position`, which is one that a walk has come to. What cannot be mapped now
+    /// is nothing yet: it stays in the buffer.
+    pub(super) fn frame(&mut self, position: u64) -> Frame {
         let producer = self.producer();
-        if position >= producer {
+        if position >= producer || !self.show(position, HEADER_BYTES) {
             return Frame::Nothing;
         }
-        let offset = self.offset(position);
-        // SAFETY: `offset` is below the data's size, within the mapping; frames begin at
-        // multiples of 8, so the word is aligned. The kernel writes it atomically, and releases
-        // the record with it.
-        let word = unsafe { AtomicU32::from_ptr(self.producer.at(offset).cast()) };
-        Frame::at(position, producer, word.load(Ordering::Acquire))
-    }
-
-    /// Bytes of a record that [`Mapping::frame`] has told of.
-    pub(super) fn data(&self, start: u64, length: u64) -> &[u8] {
-        let length = usize::try_from(length.min(self.size)).unwrap_or(0);
-        // SAFETY: the start is below the data's size and the length at most that size, and the
-        // data is mapped twice in a row. The kernel does not write a record again before the
-        // consumer's position has passed it; `&self` and the walk's order keep that from
-        // happening: positions are only set from `&mut RingReader`.
-        unsafe {
-            std::slice::from_raw_parts(self.producer.at(self.offset(start)).cast_const(), length)
+        // SAFETY: the window shows the whole header; frames begin at multiples of 8, so the word
+        // is aligned. The kernel writes it atomically, and releases the record with it.
+        let word = unsafe { AtomicU32::from_ptr(self.at(position).cast()) };
+        let frame = Frame::at(position, producer, word.load(Ordering::Acquire));
+        match frame {
+            Frame::Record { start, length, .. } if !self.show(start, length) => Frame::Nothing,
+            frame => frame,
         }
     }
 
-    /// Where a position lies in the mapping that begins with the producer's page.
+    /// Length bytes at `start`: of the record that [`Mapping::frame`] told of last.
+    pub(super) fn data(&self, start: u64, length: u64) -> &[u8] {
+        assert!(self.is_shown(start, length), "a record within the window");
+        let length = usize::try_from(length).unwrap_or(0);
+        // SAFETY: the window shows these bytes, and stays until the next `&mut self`. The kernel
+        // does not write a record again before the consumer's position has passed it; `&self` and
+        // the walk's order keep that from happening: positions are only set from
+        // `&mut RingReader`.
+        unsafe { std::slice::from_raw_parts(self.at(start).cast_const(), length) }
+    }
+
+    /// Moves the window if need be; false: the bytes cannot be mapped.
+    fn show(&mut self, position: u64, length: u64) -> bool {
+        if self.is_shown(position, length) {
+            return true;
+        }
+        let offset = self.offset(position);
+        let start = offset - offset % self.page_bytes;
+        let Some(needed) = usize::try_from(length)
+            .ok()
+            .filter(|length| *length <= self.data_bytes)
+            .map(|length| (offset - start + length).next_multiple_of(self.page_bytes))
+        else {
+            return false;
+        };
+        // The data is there twice, so a window may pass the end of the first.
+        let bytes = needed.max(WINDOW_BYTES).min(2 * self.data_bytes - start);
+        let place = 2 * self.page_bytes + start;
+        match Pages::new(self.map.as_fd(), libc::PROT_READ, place, bytes) {
+            Ok(window) => {
+                self.window = window;
+                self.window_start = start;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "records wait in the ring buffer");
+                false
+            }
+        }
+    }
+
+    fn is_shown(&self, position: u64, length: u64) -> bool {
+        let offset = self.offset(position);
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| offset.checked_add(length));
+        offset >= self.window_start
+            && end.is_some_and(|end| end <= self.window_start + self.window.bytes)
+    }
+
+    /// Where a position lies in the data.
     fn offset(&self, position: u64) -> usize {
-        self.page_bytes + usize::try_from(position & (self.size - 1)).unwrap_or(0)
+        usize::try_from(position & (self.size() - 1)).unwrap_or(0)
+    }
+
+    /// A byte that the window shows.
+    fn at(&self, position: u64) -> *mut u8 {
+        self.window.at(self.offset(position) - self.window_start)
     }
 }
 

@@ -222,6 +222,7 @@ fn reduced(policies: &[Effective], mut rules: Vec<(usize, usize)>) -> Vec<Effect
                 description: String::new(),
                 labels: BTreeMap::new(),
                 rules: chunk.iter().map(|&(_, rule)| all[rule].clone()).collect(),
+                disabled: Vec::new(),
             };
             Effective {
                 policy: Arc::new(policy),

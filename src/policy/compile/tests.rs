@@ -18,6 +18,7 @@ use random::Random;
 fn rule(action: Action, pattern: &str, verdict: Verdict) -> Rule {
     Rule {
         name: pattern.to_owned(),
+        description: String::new(),
         action,
         verdict,
         severity: Severity::Low,
@@ -35,6 +36,7 @@ fn policy(name: &str, mode: Mode, rules: Vec<Rule>) -> Effective {
         description: String::new(),
         labels: BTreeMap::new(),
         rules,
+        disabled: Vec::new(),
     };
     Effective {
         policy: Arc::new(policy),

@@ -16,7 +16,7 @@ use crate::policy::rule::{Match, Rule};
 use crate::policy::sni::ServerNamePattern;
 use crate::policy::tree::{Node, Place, Value, shortened};
 
-use super::NAME_CHARS_MAX;
+use super::{NAME_CHARS_MAX, read_description};
 
 /// Most rules in a policy.
 pub const RULES_MAX: usize = 20_000;
@@ -27,8 +27,10 @@ pub const AGENT_TYPES_MAX: usize = 256;
 /// Most items of `cidr_allow` or `cidr_deny` in a rule.
 pub const NETWORKS_MAX: usize = 10_000;
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "name",
+    "description",
+    "enabled",
     "action",
     "resource_pattern",
     "verdict",
@@ -50,30 +52,31 @@ const ACTIONS: [&str; 5] = [
 const VERDICTS: [&str; 3] = ["allow", "deny", "alert"];
 const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
 
-/// Every rule that could be read. `first_line` is where the document begins in its file.
+/// Every rule that could be read: those that hold, and those that are switched off. `first_line`
+/// is where the document begins in its file.
 pub(super) fn read(
     findings: &mut Findings,
     node: &Node,
     path: &str,
     first_line: u32,
     options: &LoadOptions<'_>,
-) -> Vec<Rule> {
+) -> (Vec<Rule>, Vec<Rule>) {
     let items = match &node.value {
         // `rules:` with nothing after it: the list is required and may be empty.
         Value::Null => &[][..],
         Value::Sequence(items) => items,
         _ => {
             findings.list(node, path, RULES_MAX, "");
-            return Vec::new();
+            return Default::default();
         }
     };
     if items.len() > RULES_MAX {
         let message = format!("policy has {} rules: at most {RULES_MAX}", items.len());
         findings.refuse(node.place, path, &message, "split it into several policies");
-        return Vec::new();
+        return Default::default();
     }
     let mut names: HashMap<String, Place> = HashMap::new();
-    let mut rules = Vec::new();
+    let (mut rules, mut disabled) = (Vec::new(), Vec::new());
     for (index, item) in items.iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Some(fields) = findings.fields(item, &path, &FIELDS, &[]) else {
@@ -82,10 +85,27 @@ pub(super) fn read(
         check_unique(findings, &fields, &mut names);
         if let Some(mut rule) = read_rule(findings, &fields, options) {
             rule.line = (item.place.line + 1).saturating_sub(first_line);
-            rules.push(rule);
+            match read_enabled(findings, &fields) {
+                true => rules.push(rule),
+                false => disabled.push(rule),
+            }
         }
     }
-    rules
+    (rules, disabled)
+}
+
+/// A value that is none is reported, so it does not matter which one it counts as.
+fn read_enabled(findings: &mut Findings, fields: &Fields<'_>) -> bool {
+    let Some((node, path)) = fields.optional("enabled") else {
+        return true;
+    };
+    match node.value {
+        Value::Bool(enabled) => enabled,
+        _ => {
+            findings.wrong_type(node, &path, "true or false");
+            true
+        }
+    }
 }
 
 fn check_unique(findings: &mut Findings, fields: &Fields<'_>, names: &mut HashMap<String, Place>) {
@@ -126,6 +146,9 @@ fn read_rule(
     let verdict: Option<Verdict> = findings
         .required(fields, "verdict")
         .and_then(|(node, path)| findings.word(node, &path, &VERDICTS));
+    let description = fields
+        .optional("description")
+        .and_then(|(node, path)| read_description(findings, node, &path));
     let severity = fields
         .optional("severity")
         .and_then(|(node, path)| findings.word(node, &path, &SEVERITIES));
@@ -137,6 +160,7 @@ fn read_rule(
         .and_then(|(node, path)| read_condition(findings, node, &path, action));
     Some(Rule {
         name: name?,
+        description: description.unwrap_or_default(),
         action: action?,
         verdict: verdict?,
         severity: severity.unwrap_or_default(),

@@ -86,6 +86,7 @@ prop_compose! {
         let condition = condition.map(|text| Condition::parse(text, action).expect("valid"));
         Rule {
             name: "r".to_owned(),
+            description: String::new(),
             action,
             verdict,
             severity: Severity::Low,
@@ -106,7 +107,7 @@ prop_compose! {
         agent_types in some_of(&TYPES),
     ) -> Effective {
         let name = name.to_owned();
-        let policy = Policy { name, description: String::new(), labels: BTreeMap::new(), rules };
+        let policy = Policy { name, description: String::new(), labels: BTreeMap::new(), rules, disabled: Vec::new() };
         let mode = if monitor { Mode::Monitor } else { Mode::Enforce };
         Effective { policy: Arc::new(policy), version: 1, mode, agent_types }
     }

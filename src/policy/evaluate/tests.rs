@@ -7,6 +7,7 @@ use std::sync::Arc;
 pub(crate) fn rule(name: &str, pattern: &str, verdict: Verdict) -> Rule {
     Rule {
         name: name.to_owned(),
+        description: String::new(),
         action: Action::FileRead,
         verdict,
         severity: Severity::Low,
@@ -24,6 +25,7 @@ fn policy(name: &str, mode: Mode, rules: Vec<Rule>) -> Effective {
         description: String::new(),
         labels: Default::default(),
         rules,
+        disabled: Vec::new(),
     };
     Effective {
         policy: Arc::new(policy),

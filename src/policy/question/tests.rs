@@ -118,3 +118,15 @@ fn times_are_the_wall_clock_of_their_offset() {
         assert!(moment(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn abstract_sockets_are_named_byte_for_byte() {
+    let named = path("/abstract:/tmp/.X11-unix/X0").expect("a name");
+    assert_eq!(named, b"/abstract:/tmp/.X11-unix/X0");
+    assert_eq!(
+        path(r"/abstract:a\x00//.."),
+        Ok(b"/abstract:a\0//..".to_vec())
+    );
+    assert_eq!(path("/abstract:"), Ok(b"/abstract:".to_vec()));
+    assert!(path("/abstract/..").is_err());
+}

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tyr::kernel::counters::Counters;
 use tyr::kernel::load::{LoadOptions, Programs};
 use tyr::kernel::mounts::Mounts;
 use tyr::kernel::object::EnforcementMode;
 use tyr::kernel::record::Record;
 use tyr::kernel::ringbuf::RingReader;
-use tyr::kernel::sessions::Counters;
 use tyr::kernel::tagging::RunningAgent;
 use tyr::model::action::Action;
 use tyr::model::verdict::{Mode, Severity, Verdict};
@@ -164,6 +164,7 @@ fn policy(count: usize) -> Effective {
             description: String::new(),
             labels: BTreeMap::new(),
             rules,
+            disabled: Vec::new(),
         }),
         version: 1,
         mode: Mode::Enforce,
@@ -181,6 +182,7 @@ fn rule(action: Action, matches: Match) -> Rule {
         agent_types: Vec::new(),
         matches,
         condition: None,
+        description: String::new(),
         line: 0,
     }
 }

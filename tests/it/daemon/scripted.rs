@@ -24,7 +24,10 @@ const RING_RECORDS: u64 = 4_096;
 
 #[derive(Default)]
 struct State {
-    buffer: VecDeque<Record>,
+    /// `None`: a record that cannot be read.
+    buffer: VecDeque<Option<Record>>,
+    /// Most records that fit; more are lost. 0: any number.
+    room: usize,
     /// Position of the first record in the buffer.
     given_back: u64,
     /// Nothing is given back, as if the daemon were killed before it.
@@ -34,11 +37,28 @@ struct State {
     sessions: Vec<Session>,
     live: HashSet<u64>,
     events_lost: u64,
+    events_failed: u64,
+    faults: u64,
+    left_behind: Option<u64>,
     fails: Option<String>,
     unproven: Option<String>,
     proofs: u32,
     looks: u32,
     tagged: Vec<u32>,
+}
+
+impl State {
+    fn record(&mut self, record: Record) {
+        self.put(Some(record));
+    }
+
+    fn put(&mut self, record: Option<Record>) {
+        if self.room > 0 && self.buffer.len() >= self.room {
+            self.events_lost += 1;
+        } else {
+            self.buffer.push_back(record);
+        }
+    }
 }
 
 /// The kernel; outlives daemons.
@@ -66,26 +86,20 @@ impl Scripted {
         let mut state = self.state.lock().unwrap();
         state.sessions.push(session);
         state.live.insert(SESSION);
-        state
-            .buffer
-            .push_back(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+        state.record(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
     }
 
     pub(super) fn end_agent(&self) {
         let subject = self.subject(ROOT, 1);
         let mut state = self.state.lock().unwrap();
         state.live.remove(&SESSION);
-        state.buffer.push_back(Record::Exited(subject));
+        state.record(Record::Exited(subject));
     }
 
     /// The root process ends and another one of the agent lives on.
     pub(super) fn end_root(&self) {
         let subject = self.subject(ROOT, 1);
-        self.state
-            .lock()
-            .unwrap()
-            .buffer
-            .push_back(Record::Exited(subject));
+        self.state.lock().unwrap().record(Record::Exited(subject));
     }
 
     /// The last process of the agent ends.
@@ -93,7 +107,7 @@ impl Scripted {
         let subject = self.subject(pid, ROOT);
         let mut state = self.state.lock().unwrap();
         state.live.remove(&SESSION);
-        state.buffer.push_back(Record::Exited(subject));
+        state.record(Record::Exited(subject));
     }
 
     /// How often all tasks were walked.
@@ -103,7 +117,7 @@ impl Scripted {
 
     pub(super) fn exec(&self, pid: u32, parent_pid: u32, exe: &str) {
         let record = Record::Execed(self.subject(pid, parent_pid), exe.as_bytes().to_vec());
-        self.state.lock().unwrap().buffer.push_back(record);
+        self.state.lock().unwrap().record(record);
     }
 
     /// A process of the agent reads a file: decided by the policies in force, recorded.
@@ -134,7 +148,7 @@ impl Scripted {
             exe: Some(exe.as_bytes().to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(
+        state.record(Record::Decision(
             Subject {
                 generation,
                 ..subject
@@ -158,7 +172,7 @@ impl Scripted {
             exe: Some(b"/bin/cat".to_vec()),
         };
         let generation = state.generation;
-        state.buffer.push_back(Record::Decision(
+        state.record(Record::Decision(
             Subject {
                 generation,
                 ..subject
@@ -174,6 +188,32 @@ impl Scripted {
 
     pub(super) fn lose(&self, count: u64) {
         self.state.lock().unwrap().events_lost += count;
+    }
+
+    /// From now on the buffer holds at most so many records.
+    pub(super) fn limit(&self, room: usize) {
+        self.state.lock().unwrap().room = room;
+    }
+
+    /// An operation whose record could not be made, and one that was denied by a fault.
+    pub(super) fn break_helpers(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.events_failed += 1;
+        state.faults += 1;
+    }
+
+    /// A record that no daemon can read.
+    pub(super) fn garble(&self) {
+        self.state.lock().unwrap().put(None);
+    }
+
+    /// Programs that were replaced leave so many records.
+    pub(super) fn leave_behind(&self, count: u64) {
+        self.state.lock().unwrap().left_behind = Some(count);
+    }
+
+    pub(super) fn has_left_behind(&self) -> bool {
+        self.state.lock().unwrap().left_behind.is_some()
     }
 
     pub(super) fn fail(&self, message: Option<&str>) {
@@ -253,10 +293,15 @@ impl Kernel for Scripted {
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {
-        BTreeMap::from([(
-            "events_lost".to_owned(),
-            self.state.lock().unwrap().events_lost,
-        )])
+        let state = self.state.lock().unwrap();
+        let counters = [
+            ("events_lost", state.events_lost),
+            ("events_failed", state.events_failed),
+            ("faults", state.faults),
+        ];
+        counters
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
     }
 
     fn boot_ns(&self) -> u64 {
@@ -305,9 +350,22 @@ impl Kernel for Scripted {
         Ok(())
     }
 
-    fn tag(&self, agent: &RunningAgent) -> Result<(), KernelError> {
-        self.state.lock().unwrap().tagged.push(agent.pid);
+    fn tag(&self, agents: &[RunningAgent]) -> Vec<(u32, KernelError)> {
+        let mut state = self.state.lock().unwrap();
+        state.tagged.extend(agents.iter().map(|agent| agent.pid));
+        Vec::new()
+    }
+
+    fn tag_interpreters(&self, _pids: &[u32]) -> Result<(), KernelError> {
         Ok(())
+    }
+
+    fn left_behind(&self, _spooled: Option<(u64, u64)>, _reported: u64) -> Option<u64> {
+        self.state.lock().unwrap().left_behind
+    }
+
+    fn forget_left_behind(&self) {
+        self.state.lock().unwrap().left_behind = None;
     }
 
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
@@ -350,7 +408,7 @@ impl Ring for ScriptedRing<'_> {
         let index = (self.position - state.given_back) as usize;
         let record = state.buffer.get(index)?.clone();
         self.position += 1;
-        Some(Ok(record))
+        Some(record.ok_or_else(|| KernelError("the record is damaged".to_owned())))
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {

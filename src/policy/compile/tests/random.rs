@@ -157,6 +157,7 @@ impl Random {
         };
         Rule {
             name: format!("r{name}"),
+            description: String::new(),
             action,
             verdict,
             severity: Severity::Low,
@@ -186,6 +187,7 @@ impl Random {
                     description: String::new(),
                     labels: BTreeMap::new(),
                     rules,
+                    disabled: Vec::new(),
                 };
                 let agent_types = if self.one_in(5) {
                     vec![self.pick(&TYPES).to_owned()]
