@@ -26,6 +26,15 @@ build: setup-build ## build the release executable, target/release/tyr
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
 
+test-compat: setup ## compare tools and system calls with and without Tyr; KERNEL=6.1 or 6.12
+	@tests/setup.sh compat
+	cargo build --locked
+	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh work
+	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh calls
+
+bench-memory: setup build ## print the release daemon's memory with 1,000 rules and 100 agents; KERNEL=6.1 or 6.12
+	@KERNEL=$(KERNEL) TYR=$(CURDIR)/target/release/tyr tests/compat.sh memory
+
 test-bypass: setup ## run every known way around a policy, on both kernels; BYPASSES.md lists them
 	cargo build --locked
 	@tests/bypass/run.sh

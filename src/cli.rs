@@ -3,6 +3,7 @@
 pub mod agents;
 pub mod args;
 pub mod audit;
+pub mod break_glass;
 pub mod client;
 pub mod credentials;
 pub mod doctor;

@@ -4,6 +4,7 @@
 //! Up: `kernel` → `engine` (`processes`, `judge`, `fold`) → `outbox` → `spool` → `export`.
 //! Down: `watch` → `sync` (`policies`) → `kernel`.
 
+pub mod break_glass;
 pub mod config;
 pub mod enroll;
 pub mod identity;
@@ -29,6 +30,7 @@ pub mod outbox;
 pub mod spool;
 
 pub mod policies;
+pub mod protect;
 pub mod sync;
 pub mod watch;
 

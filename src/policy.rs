@@ -30,6 +30,7 @@ pub mod answer;
 pub mod builtin;
 pub mod check;
 pub mod explain;
+pub mod own;
 pub mod question;
 pub mod suite;
 pub mod switch;

@@ -2,7 +2,8 @@
 # Installs what building and testing Tyr needs, by package name. Quick when
 # everything is there.
 #
-#   tests/setup.sh [STEP…]     build, check, vm, agents; all of them by default
+#   tests/setup.sh [STEP…]     build, check, vm, agents; all of them by default.
+#                              compat, for `make test-compat`, only when named
 #
 # Debian's packages are installed on the machine, with sudo when not root. The
 # rest goes to .cache (or $TYR_CACHE), which may be deleted at any time.
@@ -154,11 +155,17 @@ install_python_agents() {
         install --requirement "$root/tests/agents/python.txt"
 }
 
+# What the compatibility checks run: tools that agents use, and suites of system calls.
+step_compat() {
+    packages bubblewrap build-essential gdb git iproute2 liburing-dev libpython3-testsuite patch \
+        perl python3-venv rsync strace stress-ng sudo util-linux
+}
+
 mkdir -p "$cache"
 (($#)) || set -- build check vm agents
 for step in "$@"; do
     case $step in
-    build | check | vm | agents) "step_$step" ;;
-    *) fail "no step '$step': choose from build, check, vm, agents" ;;
+    build | check | vm | agents | compat) "step_$step" ;;
+    *) fail "no step '$step': choose from build, check, vm, agents, compat" ;;
     esac
 done

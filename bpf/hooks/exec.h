@@ -11,7 +11,7 @@ static const __u8 tyr_memfd_path[] = { '/', 'm', 'e', 'm', 'f', 'd', ':' };
 
 static __always_inline int tyr_is_loader(struct dentry *dentry)
 {
-	const unsigned char *name = dentry->d_name.name;
+	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
 	char start[4] = {};
 
 	bpf_probe_read_kernel(start, sizeof(start), name);
@@ -150,13 +150,15 @@ TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_
 		governed = 0;
 	}
 	work = decision.work;
-	if (bprm->interp == bprm->filename)
+	if (BPF_CORE_READ(bprm, interp) == BPF_CORE_READ(bprm, filename))
 		work->type = 0;		/* first stage of the chain */
 	work->label = 0;
-	dentry = bprm->file->f_path.dentry;
-	if (tyr_place_in(work, dentry, bprm->file->f_inode->i_ino))
+	work->checked = 1;
+	work->interpreted = 0;
+	dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
+	if (tyr_place_of(work, dentry))
 		return -ENOMEM;
-	if (!bprm->file->f_inode->__i_nlink)
+	if (!BPF_CORE_READ(bprm, file, f_inode, __i_nlink))
 		work->place.outcome = TYR_PATH_PSEUDO;
 	tyr_seen_fill(&work->program, work);
 	if (tyr_is_loader(dentry))
@@ -168,6 +170,25 @@ TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_
 	if (work->place.outcome == TYR_PATH_PSEUDO)
 		return tyr_decide_memfd(&decision);
 	return tyr_decide_place(&decision);
+}
+
+/*
+ * What an exec opens after its check: the interpreter that an executable names, which runs without
+ * a check of its own. Loaders are no programs that anybody lists; anything else there is judged as
+ * if it were executed.
+ */
+static __noinline int tyr_judge_interpreter(struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct tyr_scratch *work;
+
+	work = bpf_task_storage_get(&scratch, bpf_get_current_task_btf(), 0, 0);
+	if (!work || !work->checked)
+		return 0;
+	work->interpreted = 1;
+	if (tyr_is_loader(dentry))
+		return 0;
+	return tyr_decide_quietly(dentry, TYR_ACTION_EXEC, TYR_HOOK_INTERPRETER);
 }
 
 /* The agent type that a finished exec stands for, 0 for none. */
@@ -213,6 +234,10 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 
 	task->exec_boot_ns = bpf_ktime_get_boot_ns();
 	task->flags = (task->flags & TYR_TASK_AGENT) | work->program.flags;
+	/* A program that the kernel gave no loader may be one itself, whatever its name is. */
+	if (!work->interpreted)
+		task->flags |= TYR_TASK_LOADER;
+	__builtin_memset(work->held, 0, sizeof(work->held));
 	task->generation = 0;
 	task->profile_epoch = 0;
 	task->exe_dev = work->program.dev;
@@ -262,6 +287,7 @@ TYR_HOOK_VOID(bprm_committed, "bprm_committed_creds", "security_bprm_committed_c
 	}
 	if (!work)
 		return 0;
+	work->checked = 0;
 	if (task)
 		tyr_exec_commit(task, work);
 	if (!task || (!task->session && !task->candidate)) {
@@ -269,30 +295,4 @@ TYR_HOOK_VOID(bprm_committed, "bprm_committed_creds", "security_bprm_committed_c
 		bpf_task_storage_delete(&scratch, current);
 	}
 	return 0;
-}
-
-/*
- * A program started through the dynamic loader is not exec'd: the loader maps it. What a process
- * that runs the loader itself maps to execute, libraries included, is judged as an exec.
- */
-TYR_HOOK(mmap_file, "mmap_file", "security_mmap_file", struct file *file, unsigned long first,
-	 unsigned long second)
-{
-	struct tyr_task *task;
-	/* LSM: the protection asked for and the one given. Function: protection, and flags, of
-	 * which none has the value of PROT_EXEC.
-	 */
-	unsigned long prot = first | second;
-	__u32 who;
-
-	/* Without a file the read gives 0; see tyr_place_in about a test of the argument. */
-	if (!(prot & PROT_EXEC) || !BPF_CORE_READ(file, f_path.dentry))
-		return 0;
-	task = tyr_task_find(bpf_get_current_task_btf(), &who);
-	if (who == TYR_WHO_FAULT)
-		return -EPERM;
-	if (!task || !(task->flags & TYR_TASK_LOADER))
-		return 0;
-	return tyr_decide_dentry(file->f_path.dentry, TYR_ACTION_EXEC,
-				 TYR_HOOK_MMAP);
 }

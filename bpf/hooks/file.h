@@ -10,7 +10,7 @@ static __noinline int tyr_evidence(struct tyr_decision *decision)
 	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
 	struct tyr_session *session;
-	__u64 number = work->number;
+	__u64 epoch, number = work->number;
 	__u32 type;
 
 	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
@@ -24,7 +24,8 @@ static __noinline int tyr_evidence(struct tyr_decision *decision)
 	if (!number)
 		return -1;
 	work->number = number;
-	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), tyr_session_epoch());
+	epoch = tyr_session_epoch();
+	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), epoch);
 	return 1;
 }
 
@@ -56,6 +57,8 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 				     __u32 *quiet)
 {
 	struct tyr_opening opening = { .decision = decision };
+	struct inode *inode = file->f_inode;
+	__u32 kind, rule;
 
 	*quiet = 0;
 	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, hook, 1)) {
@@ -65,7 +68,8 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 		return -EPERM;
 	}
 	opening.mode = file->f_mode;
-	if (tyr_place_in(decision->work, file->f_path.dentry, file->f_inode->i_ino))
+	kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
+	if (tyr_place_of_file(decision->work, file))
 		return decision->work->number ? tyr_decide_class(decision, -1) : 0;
 	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
@@ -77,21 +81,25 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 		if (!shown && decision->work->place.outcome == TYR_PATH_SETTLED)
 			opening.quiet = TYR_REMEMBERED_PLAIN;
 	}
+	if (kind && decision->work->number) {
+		decision->work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
+								      TYR_ACTION_FILE_READ;
+		rule = tyr_guard_place(decision->work, BPF_CORE_READ(file, f_path.dentry), inode,
+				       kind, opening.mode & FMODE_WRITE);
+		if (rule)
+			return tyr_refuse(decision, rule, 0);
+	}
 	if (decision->work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
-	*quiet = opening.quiet;
+	if (!kind)
+		*quiet = opening.quiet;
 	return opening.denied ? -EPERM : 0;
 }
 
 /*
- * Opens by exec were judged as exec. What a file system opens below an object that was judged
+ * Opens by exec are judged as exec. What a file system opens below an object that was judged
  * (overlay, cachefiles) is not the caller's doing.
  */
-static __always_inline int tyr_open_is_judged(struct file *file)
-{
-	return !(file->f_mode & FMODE_NOACCOUNT) && !(file->f_flags & FMODE_EXEC_FLAG);
-}
-
 SEC("lsm/file_open")
 int lsm_file_open(unsigned long long *ctx)
 {
@@ -99,8 +107,10 @@ int lsm_file_open(unsigned long long *ctx)
 	struct tyr_decision decision = {};
 	__u32 who, quiet;
 
-	if (!tyr_open_is_judged(file))
+	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
+	if (file->f_flags & FMODE_EXEC_FLAG)
+		return tyr_answer(tyr_judge_interpreter(file));
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
@@ -122,8 +132,10 @@ int fmod_file_open(unsigned long long *ctx)
 	struct tyr_decision decision = {};
 	__u32 who, quiet;
 
-	if (!tyr_open_is_judged(file))
+	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
+	if (file->f_flags & FMODE_EXEC_FLAG)
+		return tyr_answer(tyr_judge_interpreter(file));
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
@@ -142,12 +154,16 @@ int lsm_inode_link(unsigned long long *ctx)
 	return 0;
 }
 
+static int tyr_judge_passed(struct file *file);
+
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
 	struct tyr_decision decision = {};
 	__u32 who, quiet;
 
+	if (tyr_judge_passed(file))
+		return -EPERM;
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? -EPERM : 0;
@@ -200,39 +216,27 @@ TYR_HOOK(path_rename, "path_rename", "security_path_rename", struct path *old_di
 
 TYR_HOOK(path_truncate, "path_truncate", "security_path_truncate", struct path *path)
 {
-	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_TRUNCATE);
 }
 
 /* From 6.2 on, for ftruncate and O_TRUNC. */
 TYR_HOOK(file_truncate, "file_truncate", "security_file_truncate", struct file *file)
 {
-	return tyr_decide_dentry(file->f_path.dentry, TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(BPF_CORE_READ(file, f_path.dentry), TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_TRUNCATE);
 }
 
 TYR_HOOK(path_chmod, "path_chmod", "security_path_chmod", struct path *path)
 {
-	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_CHMOD);
 }
 
 TYR_HOOK(path_chown, "path_chown", "security_path_chown", struct path *path)
 {
-	return tyr_decide_dentry(path->dentry, TYR_ACTION_FILE_WRITE,
+	return tyr_decide_dentry(BPF_CORE_READ(path, dentry), TYR_ACTION_FILE_WRITE,
 				 TYR_HOOK_PATH_CHOWN);
-}
-
-TYR_HOOK(inode_setxattr, "inode_setxattr", "security_inode_setxattr", void *idmap,
-	 struct dentry *dentry)
-{
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
-}
-
-TYR_HOOK(inode_removexattr, "inode_removexattr", "security_inode_removexattr", void *idmap,
-	 struct dentry *dentry)
-{
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_INODE_XATTR);
 }
 
 static const __u8 tyr_abstract_path[] = { '/', 'a', 'b', 's', 't', 'r', 'a', 'c', 't', ':' };
@@ -283,16 +287,13 @@ static __noinline int tyr_decide_abstract(struct unix_address *address)
  */
 static __always_inline int tyr_judge_unix(struct sock *other)
 {
-	struct unix_sock *bound = other ? bpf_skc_to_unix_sock(other) : 0;
+	struct unix_sock *bound = (struct unix_sock *)other;
+	struct dentry *dentry = BPF_CORE_READ(bound, path.dentry);
 	struct unix_address *address;
-	struct dentry *dentry;
 
-	if (!bound)
-		return 0;
-	dentry = bound->path.dentry;
 	if (dentry)
 		return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_UNIX_CONNECT);
-	address = bound->addr;
+	address = BPF_CORE_READ(bound, addr);
 	return address ? tyr_decide_abstract(address) : 0;
 }
 
@@ -305,5 +306,5 @@ TYR_HOOK(unix_stream_connect, "unix_stream_connect", "security_unix_stream_conne
 TYR_HOOK(unix_may_send, "unix_may_send", "security_unix_may_send", struct socket *sock,
 	 struct socket *other)
 {
-	return tyr_judge_unix(other->sk);
+	return tyr_judge_unix(BPF_CORE_READ(other, sk));
 }

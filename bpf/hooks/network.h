@@ -18,6 +18,7 @@ enum tyr_address_sizes {
 	TYR_SOCKADDR_IN_MIN = 16,
 	TYR_SOCKADDR_IN6_MIN = 24,	/* the kernel takes addresses without a scope id */
 	TYR_ADDRESS_MAX = 128,
+	TYR_LOOPBACK = 0x7f000001,
 };
 
 static __always_inline int tyr_all_zero(const __u8 *bytes, int count)
@@ -29,22 +30,21 @@ static __always_inline int tyr_all_zero(const __u8 *bytes, int count)
 	return !any;
 }
 
-/* An address that means this host to the kernel is judged as the loopback address. */
 static __always_inline void tyr_endpoint_set4(struct tyr_endpoint *endpoint, const __u8 *address)
 {
 	__builtin_memset(endpoint->address, 0, sizeof(endpoint->address));
-	if (tyr_all_zero(address, 4)) {
-		endpoint->address[0] = 127;
-		endpoint->address[3] = 1;
-	} else {
-		__builtin_memcpy(endpoint->address, address, 4);
-	}
+	__builtin_memcpy(endpoint->address, address, 4);
 	endpoint->length = 4;
+}
+
+static __always_inline int tyr_is_mapped(const __u8 *address)
+{
+	return tyr_all_zero(address, 10) && address[10] == 0xff && address[11] == 0xff;
 }
 
 static __always_inline void tyr_endpoint_set6(struct tyr_endpoint *endpoint, const __u8 *address)
 {
-	if (tyr_all_zero(address, 10) && address[10] == 0xff && address[11] == 0xff) {
+	if (tyr_is_mapped(address)) {
 		__u8 mapped[4];
 
 		__builtin_memcpy(mapped, address + 12, sizeof(mapped));
@@ -52,9 +52,35 @@ static __always_inline void tyr_endpoint_set6(struct tyr_endpoint *endpoint, con
 		return;
 	}
 	__builtin_memcpy(endpoint->address, address, 16);
-	if (tyr_all_zero(address, 16))
-		endpoint->address[15] = 1;
 	endpoint->length = 16;
+}
+
+/*
+ * The address of all zeroes means this host: for the kernel that is the address the socket has,
+ * and the loopback address only when it has none. A message of IPv4 can bring another one along
+ * as control data: then nobody knows.
+ */
+static __noinline void tyr_endpoint_here(struct tyr_endpoint *endpoint, struct socket *sock,
+					 __u64 control)
+{
+	struct in6_addr six = {};
+	__u32 four = 0;
+
+	if (endpoint->length == 16) {
+		BPF_CORE_READ_INTO(&six, sock, sk, __sk_common.skc_v6_rcv_saddr);
+		if (!tyr_is_mapped(six.bytes)) {
+			endpoint->address[15] = 1;
+			return;
+		}
+	} else if (control) {
+		endpoint->length = 0;
+		return;
+	} else {
+		four = BPF_CORE_READ(sock, sk, __sk_common.skc_rcv_saddr);
+	}
+	if (!four)
+		four = __builtin_bswap32(TYR_LOOPBACK);
+	tyr_endpoint_set4(endpoint, (__u8 *)&four);
 }
 
 /* `family` is that of the name, or of the socket where the kernel takes it for that. */
@@ -120,8 +146,10 @@ static __always_inline int tyr_naming_is_known(struct tyr_decision *decision,
 	       known->name[2] == now->name[2] && known->name[3] == now->name[3];
 }
 
-static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct tyr_naming *naming)
+static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct tyr_naming *naming,
+					struct socket *sock, __u64 control)
 {
+	int is_here;
 	__u16 family = (__u16)naming->named.name[0];
 	struct tyr_task *task = decision->task;
 	struct tyr_endpoint *endpoint;
@@ -143,9 +171,13 @@ static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct ty
 	}
 	endpoint->protocol = naming->protocol;
 	tyr_endpoint_read(endpoint, naming->named.name, naming->length, family);
+	is_here = endpoint->length && tyr_all_zero(endpoint->address, sizeof(endpoint->address));
+	if (is_here)
+		tyr_endpoint_here(endpoint, sock, control);
 	if (tyr_decide_class(decision, tyr_net_class(&decision->image, endpoint)))
 		return -EPERM;
-	if (work->cell & TYR_CELL_SILENT && task->profile_epoch && family != AF_UNSPEC) {
+	/* What this host is for a socket is not in the name. */
+	if (!is_here && work->cell & TYR_CELL_SILENT && task->profile_epoch) {
 		naming->named.generation = task->generation;
 		naming->named.profile = task->profile;
 		task->named = naming->named;
@@ -153,7 +185,9 @@ static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct ty
 	return 0;
 }
 
-static __noinline int tyr_judge_name(struct socket *sock, const void *name, int length, __u32 hook)
+/* `control`: bytes of control data beside the name. */
+static __noinline int tyr_judge_name(struct socket *sock, const void *name, int length, __u32 hook,
+				     __u64 control)
 {
 	struct tyr_naming naming = { .length = length, .hook = hook };
 	struct tyr_decision decision = {};
@@ -178,25 +212,61 @@ static __noinline int tyr_judge_name(struct socket *sock, const void *name, int 
 		tyr_count(TYR_COUNT_REMEMBERED);
 		return 0;
 	}
-	return tyr_decide_naming(&decision, &naming);
+	return tyr_decide_naming(&decision, &naming, sock, control);
 }
 
 TYR_HOOK(socket_connect, "socket_connect", "security_socket_connect", struct socket *sock,
 	 struct sockaddr *address, int length)
 {
-	return tyr_judge_name(sock, address, length, TYR_HOOK_SOCKET_CONNECT);
+	return tyr_judge_name(sock, address, length, TYR_HOOK_SOCKET_CONNECT, 0);
 }
 
 /* A name on a message connects: UDP without connect, and TCP fast open. */
 TYR_HOOK(socket_sendmsg, "socket_sendmsg", "security_socket_sendmsg", struct socket *sock,
 	 struct msghdr *message)
 {
-	void *name = message->msg_name;
+	void *name = BPF_CORE_READ(message, msg_name);
 
 	if (!name)
 		return 0;
-	return tyr_judge_name(sock, name, message->msg_namelen,
-			      TYR_HOOK_SOCKET_SENDMSG);
+	return tyr_judge_name(sock, name, BPF_CORE_READ(message, msg_namelen),
+			      TYR_HOOK_SOCKET_SENDMSG, BPF_CORE_READ(message, msg_controllen));
+}
+
+/* A connection that somebody else has made, and that came as a descriptor. */
+static __noinline int tyr_judge_passed(struct file *file)
+{
+	struct socket *sock = BPF_CORE_READ(file, private_data);
+	struct tyr_decision decision = {};
+	struct tyr_endpoint *endpoint;
+	struct in6_addr six = {};
+	__u16 family, port;
+	__u32 four;
+
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK ||
+	    BPF_CORE_READ(sock, file) != file)
+		return 0;
+	family = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
+	port = BPF_CORE_READ(sock, sk, __sk_common.skc_dport);
+	if ((family != AF_INET && family != AF_INET6) || !port)
+		return 0;
+	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, TYR_HOOK_FILE_RECEIVE, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	endpoint = &decision.work->endpoint;
+	endpoint->protocol = BPF_CORE_READ(sock, sk, sk_protocol);
+	endpoint->port = __builtin_bswap16(port);
+	if (family == AF_INET) {
+		four = BPF_CORE_READ(sock, sk, __sk_common.skc_daddr);
+		tyr_endpoint_set4(endpoint, (__u8 *)&four);
+	} else {
+		BPF_CORE_READ_INTO(&six, sock, sk, __sk_common.skc_v6_daddr);
+		tyr_endpoint_set6(endpoint, six.bytes);
+	}
+	return tyr_decide_class(&decision, tyr_net_class(&decision.image, endpoint));
 }
 
 /* Whether every address this socket can reach passes one of the two hooks above. */

@@ -12,16 +12,6 @@ struct tyr_decision {
 	struct tyr_task *task;
 	struct tyr_scratch *work;
 	struct tyr_image_ref image;
-	__u32 profile;
-	__u32 profiles;		/* enum tyr_profile_count */
-	__u32 exe_class;
-	__u32 reserved;
-};
-
-enum tyr_profile_count {
-	TYR_PROFILE_FAULT = 0,
-	TYR_PROFILE_ONE = 1,	/* `profile` */
-	TYR_PROFILE_SEVERAL = 2,	/* one for each type of the session */
 };
 
 /* The innermost agent type of a session; 0: not known. */
@@ -71,6 +61,7 @@ static __noinline int tyr_record_fill(struct tyr_operation *record, struct tyr_s
 	record->cell = work->cell;
 	record->reason = work->reason;
 	record->hook = work->hook;
+	record->own_rule = work->reason == TYR_REASON_SELF ? work->own_rule : 0;
 	record->agent_type = tyr_innermost_type(work->number);
 	record->exe_dev = task->exe_dev;
 	record->dev = work->place.dev;

@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 3,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 4,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
@@ -17,6 +17,8 @@ enum tyr_event_limits {
 	TYR_COMM_LEN = 16,
 	TYR_BIRTH_DEPTH = 4,		/* ancestors kept of a thread that is born while agents are tagged */
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
+	TYR_OWN_MAX = 256,		/* Tyr's own processes on a host */
+	TYR_TICK_NS = 10000000,		/* unit of start times in /proc */
 };
 
 /*
@@ -101,8 +103,40 @@ enum tyr_reason {
 	TYR_REASON_UNSETTLED = 1,	/* the path could not be joined to the host's mount table */
 	TYR_REASON_TOO_LONG = 2,	/* the path does not fit TYR_PATH_MAX */
 	TYR_REASON_FAULT = 3,		/* a helper or the image failed: denied */
-	TYR_REASON_SELF = 4,		/* Tyr protects itself */
+	TYR_REASON_SELF = 4,		/* Tyr protects itself: own_rule says from what */
 	TYR_REASON_MOVED = 5,		/* the new name lies under other rules than the old one */
+};
+
+/*
+ * What self-protection refused. For the first group `ino` is the process it was aimed at, the
+ * path its name, and `dev` the argument given here; for the second the operation is like any
+ * other.
+ */
+enum tyr_own_rule {
+	TYR_OWN_SIGNAL = 1,		/* signal number */
+	TYR_OWN_TRACE = 2,		/* PTRACE_MODE_* */
+	TYR_OWN_SETTING = 3,		/* enum tyr_own_setting */
+	TYR_OWN_BPF = 4,		/* command of bpf(2); no process */
+	TYR_OWN_PERF = 5,		/* nothing */
+	TYR_OWN_CAPABILITY = 6,		/* number of the capability; no process */
+	TYR_OWN_MEMORY_MAP = 7,		/* nothing */
+	TYR_OWN_IOCTL = 8,		/* request; no process */
+
+	TYR_OWN_UNMOUNT = 9,
+	TYR_OWN_DEVICE = 10,
+	TYR_OWN_KERNEL = 11,		/* settings of the kernel: /proc, /sys and their like */
+	TYR_OWN_CGROUP = 12,
+	TYR_OWN_PINS = 13,		/* anything on a BPF file system */
+	TYR_OWN_PROCESS_FILE = 14,	/* /proc/PID of a process out of reach */
+	TYR_OWN_RULES = 15,
+};
+
+enum tyr_own_setting {
+	TYR_OWN_SETTING_LIMIT = 0,
+	TYR_OWN_SETTING_SCHEDULER = 1,
+	TYR_OWN_SETTING_NICE = 2,
+	TYR_OWN_SETTING_IO_PRIORITY = 3,
+	TYR_OWN_SETTING_MEMORY_NODE = 4,
 };
 
 struct tyr_event_header {
@@ -139,7 +173,8 @@ struct tyr_operation {
 	__u16 protocol;			/* IPPROTO_* */
 	__u16 path_len;
 	__u16 exe_len;
-	__u16 reserved[3];
+	__u16 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
+	__u16 reserved[2];
 };
 
 struct tyr_process {
@@ -171,7 +206,21 @@ enum tyr_hook {
 	TYR_HOOK_UNIX_CONNECT = 17,
 	TYR_HOOK_FILE_RECEIVE = 18,
 	TYR_HOOK_MMAP = 19,
-	TYR_HOOKS = 20,
+	TYR_HOOK_SIGNAL = 20,
+	TYR_HOOK_PTRACE = 21,
+	TYR_HOOK_TASK_SETTING = 22,
+	TYR_HOOK_BPF = 23,
+	TYR_HOOK_PERF = 24,
+	TYR_HOOK_CAPABLE = 25,
+	TYR_HOOK_PRCTL = 26,
+	TYR_HOOK_IOCTL = 27,
+	TYR_HOOK_UNMOUNT = 28,
+	TYR_HOOK_MKNOD = 29,
+	TYR_HOOK_FILE_USE = 30,		/* a descriptor that was opened before this verdict */
+	TYR_HOOK_INODE_SETATTR = 31,
+	TYR_HOOK_FILE_IOCTL = 32,
+	TYR_HOOK_INTERPRETER = 33,	/* of an executable, or of a script */
+	TYR_HOOKS = 34,
 };
 
 /*
@@ -192,8 +241,9 @@ enum tyr_counter {
 	TYR_COUNT_AGENTS = 9,		/* sessions that became an agent */
 	TYR_COUNT_RENAME_RACES = 10,	/* path walks repeated because a rename ran meanwhile */
 	TYR_COUNT_EVENTS_FAILED = 11,	/* records that could not be made: no memory for work space */
-	TYR_COUNT_REMEMBERED = 12,	/* allowed because the same was allowed before; not a decision */
-	TYR_COUNTERS = 13,
+	TYR_COUNT_SELF_DENIED = 12,	/* refused by self-protection */
+	TYR_COUNT_REMEMBERED = 13,	/* allowed because the same was allowed before; not a decision */
+	TYR_COUNTERS = 14,
 };
 
 /* Entries of `session_changes`: each has one kind of writer, so that no count is lost. */

@@ -4,6 +4,7 @@
 #define TYR_JUDGE_BPF_H
 
 #include "emit.bpf.h"
+#include "guard.bpf.h"
 
 /* Whether a cell stops the operation. */
 static __always_inline int tyr_cell_denies(__u32 cell)
@@ -45,20 +46,25 @@ static __always_inline long tyr_exe_class(struct tyr_image_ref *image, struct ty
 	return 0;
 }
 
-/* Works out the profile of the session that governs the task; `session` is 0 if it has no entry. */
+/*
+ * Works out the profile of work->number, whose entry is `session` if it has one, and keeps it with
+ * the task. Number 0 is an interpreter that no session governs.
+ */
 static __noinline int tyr_profile_settle(struct tyr_decision *decision, struct tyr_session *session,
 					 __u64 epoch)
 {
 	struct tyr_image_ref *image = &decision->image;
 	__u32 exe_class, generation = image->header->generation;
+	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
 	__u32 slot = image->header->unknown_slot;
 
 	task->profile_epoch = 0;
-	decision->profiles = TYR_PROFILE_FAULT;
+	work->profiles = TYR_PROFILE_FAULT;
 	if (tyr_exe_class(image, task, &exe_class))
 		return 0;
-	decision->profiles = TYR_PROFILE_ONE;
+	work->exe_class = exe_class;
+	work->profiles = TYR_PROFILE_ONE;
 	if (session) {
 		__u32 count = session->type_count;
 
@@ -69,31 +75,15 @@ static __noinline int tyr_profile_settle(struct tyr_decision *decision, struct t
 		else if (count == 1)
 			slot = image->header->type_slot[session->type[0] & (TYR_AGENT_TYPES_MAX - 1)];
 		else if (count)
-			decision->profiles = TYR_PROFILE_SEVERAL;
+			work->profiles = TYR_PROFILE_SEVERAL;
 	}
-	decision->exe_class = exe_class;
-	decision->profile = tyr_profile(image, slot, exe_class);
+	work->profile = work->number ? tyr_profile(image, slot, exe_class) : TYR_PROFILE_NONE;
 	/* Nothing tells when a session that had no room gets an entry: it is looked for every time. */
-	if (session && decision->profiles == TYR_PROFILE_ONE) {
-		task->profile = decision->profile;
+	if (work->profiles == TYR_PROFILE_ONE && (session || !work->number)) {
+		task->profile = work->profile;
 		task->profile_epoch = epoch;
 	}
 	return 0;
-}
-
-/* An interpreter that no session governs. */
-static __always_inline void tyr_profile_settle_none(struct tyr_decision *decision, __u64 epoch)
-{
-	struct tyr_task *task = decision->task;
-	__u32 exe_class;
-
-	decision->profile = TYR_PROFILE_NONE;
-	decision->profiles = TYR_PROFILE_ONE;
-	task->profile_epoch = 0;
-	if (tyr_exe_class(&decision->image, task, &exe_class))
-		return;
-	task->profile = TYR_PROFILE_NONE;
-	task->profile_epoch = epoch;
 }
 
 /* The strictest cell over the types of a session whose slot user space has not written yet. */
@@ -115,8 +105,8 @@ static __always_inline long tyr_judge_types(struct tyr_decision *decision, __u32
 
 		if (i >= session->type_count)
 			break;
-		found = tyr_cell(image, tyr_profile(image, slot, decision->exe_class),
-				 work->action, class);
+		found = tyr_cell(image, tyr_profile(image, slot, work->exe_class), work->action,
+				 class);
 		if (found < 0)
 			return -1;
 		if (!i || tyr_cell_rank(found) > tyr_cell_rank(cell))
@@ -128,9 +118,11 @@ static __always_inline long tyr_judge_types(struct tyr_decision *decision, __u32
 /* The cell of one class for the session, the strictest over the slots that hold for it, or -1. */
 static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 {
-	if (decision->profiles == TYR_PROFILE_ONE)
-		return tyr_cell(&decision->image, decision->profile, decision->work->action, class);
-	if (decision->profiles == TYR_PROFILE_SEVERAL)
+	struct tyr_scratch *work = decision->work;
+
+	if (work->profiles == TYR_PROFILE_ONE)
+		return tyr_cell(&decision->image, work->profile, work->action, class);
+	if (work->profiles == TYR_PROFILE_SEVERAL)
 		return tyr_judge_types(decision, class);
 	return -1;
 }
@@ -180,6 +172,18 @@ static __always_inline int tyr_conclude(struct tyr_scratch *work, struct tyr_tas
 	return denied ? -EPERM : 0;
 }
 
+/* Denies by `rule` (enum tyr_own_rule), whatever the policy says. `cell` may add TYR_CELL_SILENT. */
+static __noinline int tyr_refuse(struct tyr_decision *decision, __u32 rule, __u32 cell)
+{
+	struct tyr_scratch *work = decision->work;
+
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED | cell;
+	work->reason = TYR_REASON_SELF;
+	work->own_rule = rule;
+	tyr_count(TYR_COUNT_SELF_DENIED);
+	return tyr_conclude(work, decision->task, decision->image.header->generation);
+}
+
 /* The verdict about a class; a negative class or a missing cell is a fault, which denies. */
 static __noinline int tyr_decide_class(struct tyr_decision *decision, long class)
 {
@@ -224,29 +228,22 @@ static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_tas
 				   __u32 action, __u32 hook, int candidates)
 {
 	__u64 number, epoch = tyr_session_epoch();
-	struct tyr_session *session;
+	struct tyr_session *session = 0;
 	struct tyr_scratch *work;
 	long error;
+	int kept;
 
 	decision->task = task;
 	error = decision->image.header ? 0 : tyr_image_open(&decision->image);
 	if (error == TYR_IMAGE_NONE)
 		return TYR_BEGIN_FREE;
-	if (!error && tyr_profile_is_kept(decision, epoch)) {
-		decision->profile = task->profile;
-		decision->profiles = TYR_PROFILE_ONE;
+	kept = !error && tyr_profile_is_kept(decision, epoch);
+	if (kept)
 		number = task->profile == TYR_PROFILE_NONE ? 0 : task->session;
-		if (!number && !candidates)
-			return TYR_BEGIN_FREE;
-	} else {
+	else
 		number = tyr_session_of(task, &session);
-		if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
-			return TYR_BEGIN_FREE;
-		if (!error && number)
-			tyr_profile_settle(decision, session, epoch);
-		else if (!error)
-			tyr_profile_settle_none(decision, epoch);
-	}
+	if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
+		return TYR_BEGIN_FREE;
 	work = tyr_scratch_get();
 	if (!work || error) {
 		tyr_count(TYR_COUNT_FAULTS);
@@ -259,6 +256,10 @@ static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_tas
 	work->reason = TYR_REASON_CELL;
 	work->place = (struct tyr_place){ .outcome = TYR_PATH_LOST };
 	work->endpoint = (struct tyr_endpoint){};
+	work->profile = task->profile;
+	work->profiles = TYR_PROFILE_ONE;
+	if (!kept)
+		tyr_profile_settle(decision, session, epoch);
 	return TYR_BEGIN_DECIDE;
 }
 
@@ -284,7 +285,36 @@ static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action
 /* The whole of a hook about one name. */
 static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u32 hook)
 {
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	struct tyr_decision decision = {};
+	__u32 kind, rule;
+
+	switch (tyr_begin(&decision, action, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	if (tyr_place_of(decision.work, dentry))
+		return tyr_decide_class(&decision, -1);
+	kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
+			      inode ? BPF_CORE_READ(inode, i_rdev) : 0,
+			      BPF_CORE_READ(dentry, d_sb, s_magic));
+	if (kind && hook != TYR_HOOK_UNIX_CONNECT) {
+		rule = tyr_guard_place(decision.work, dentry, inode, kind, 1);
+		if (rule)
+			return tyr_refuse(&decision, rule, 0);
+	}
+	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+		return 0;
+	return tyr_decide_place(&decision);
+}
+
+/* The same, reported only when it is denied: for what is asked again and again. */
+static __noinline int tyr_decide_quietly(struct dentry *dentry, __u32 action, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	long class, cell;
 
 	switch (tyr_begin(&decision, action, hook, 0)) {
 	case TYR_BEGIN_FREE:
@@ -296,7 +326,11 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 		return tyr_decide_class(&decision, -1);
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	return tyr_decide_place(&decision);
+	class = tyr_classify(&decision);
+	cell = class < 0 ? -1 : tyr_judge(&decision, class);
+	if (cell >= 0 && !tyr_cell_denies(cell))
+		return 0;
+	return tyr_decide_class(&decision, class);
 }
 
 #endif

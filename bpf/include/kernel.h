@@ -16,10 +16,27 @@ typedef __u32 fmode_t;
 typedef __u32 dev_t;
 typedef __u16 umode_t;
 
-struct vfsmount;
-struct user_namespace;
 struct bpf_local_storage;
 struct seq_file;
+
+struct super_block;
+
+struct vfsmount {
+	struct super_block *mnt_sb;
+	int mnt_flags;
+} TYR_CORE;
+
+struct list_head {
+	struct list_head *next;
+} TYR_CORE;
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct list_head mnt_mounts;
+	struct mnt_namespace *mnt_ns;
+} TYR_CORE;
 
 struct super_block {
 	dev_t s_dev;
@@ -30,13 +47,14 @@ struct super_block {
 
 struct inode {
 	umode_t i_mode;
+	dev_t i_rdev;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int __i_nlink;
 } TYR_CORE;
 
 struct qstr {
-	__u64 hash_len;
+	__u32 hash;
 	__u32 len;
 	const unsigned char *name;
 } TYR_CORE;
@@ -63,7 +81,22 @@ struct file {
 	fmode_t f_mode;
 	struct inode *f_inode;
 	unsigned int f_flags;
+	void *private_data;
 	struct path f_path;
+} TYR_CORE;
+
+struct vm_area_struct {
+	unsigned long vm_flags;
+	struct file *vm_file;
+} TYR_CORE;
+
+struct iattr {
+	unsigned int ia_valid;
+} TYR_CORE;
+
+/* Of the LSM hooks, the one that came when inode_setattr got its idmap (6.9). */
+union security_list_options {
+	void *file_post_open;
 } TYR_CORE;
 
 struct linux_binprm {
@@ -80,9 +113,57 @@ struct signal_struct {
 	atomic_t live;
 } TYR_CORE;
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u64 val;
+} kernel_cap_t;
+
+struct user_namespace {
+	struct user_namespace *parent;
+} TYR_CORE;
+
+struct cred {
+	kuid_t uid;
+	kuid_t euid;
+	kuid_t suid;
+	kernel_cap_t cap_effective;	/* two words until 6.3: the same bytes */
+	struct user_namespace *user_ns;
+} TYR_CORE;
+
+struct mnt_namespace;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} TYR_CORE;
+
+struct hlist_node {
+	struct hlist_node *next;
+} TYR_CORE;
+
+struct hlist_head {
+	struct hlist_node *first;
+} TYR_CORE;
+
+struct pid {
+	struct hlist_head tasks[1];
+} TYR_CORE;
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+} TYR_CORE;
+
 struct task_struct {
 	int pid;
 	int tgid;
+	unsigned int flags;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct hlist_node pid_links[1];
+	char comm[16];
 	__u64 start_boottime;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
@@ -97,10 +178,20 @@ struct sockaddr {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	unsigned long msg_controllen;
 } TYR_CORE;
 
+struct in6_addr {
+	__u8 bytes[16];
+};
+
 struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
 	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 } TYR_CORE;
 
 struct sock {
@@ -146,11 +237,9 @@ enum tyr_kernel_values {
 	FMODE_WRITE = 0x2,
 	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
 	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
+	NSFS_MAGIC = 0x6e736673,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
-	S_IFMT = 0170000,
-	S_IFDIR = 0040000,
-	S_IFREG = 0100000,
 	DCACHE_OP_HASH = 0x1,
 	DCACHE_OP_COMPARE = 0x2,
 	DCACHE_OP_REVALIDATE = 0x4,
@@ -158,7 +247,21 @@ enum tyr_kernel_values {
 	XFS_SUPER_MAGIC = 0x58465342,
 	BTRFS_SUPER_MAGIC = 0x9123683e,
 	TMPFS_MAGIC = 0x01021994,
+	S_IFMT = 0170000,
+	S_IFDIR = 0040000,
+	S_IFSOCK = 0140000,
+	S_IFCHR = 0020000,
+	S_IFBLK = 0060000,
+	S_IFREG = 0100000,
+	PROT_WRITE = 0x2,
 	PROT_EXEC = 0x4,
+	MAP_SHARED = 0x1,		/* also set in MAP_SHARED_VALIDATE */
+	VM_SHARED = 0x8,
+	MAY_WRITE = 0x2,
+	MAY_READ = 0x4,
+	ATTR_ATIME_SET = 1 << 7,
+	ATTR_MTIME_SET = 1 << 8,
+	ATTR_TOUCH = 1 << 17,
 	EPERM = 1,
 	ENOMEM = 12,
 	EBUSY = 16,
@@ -177,6 +280,31 @@ enum tyr_kernel_values {
 	IPPROTO_ICMPV6 = 58,
 	IPPROTO_UDPLITE = 136,
 	IPPROTO_MPTCP = 262,
+	MNT_SHARED = 0x1000,
+	PTRACE_MODE_READ = 0x1,
+	PTRACE_MODE_ATTACH = 0x2,
+	PTRACE_MODE_NOAUDIT = 0x4,
+	CAP_OPT_NOAUDIT = 0x2,
+	CAP_SYS_MODULE = 16,
+	CAP_SYS_RAWIO = 17,
+	CAP_SYS_ADMIN = 21,
+	CAP_SYS_BOOT = 22,
+	CAP_SYS_TIME = 25,
+	CAP_PERFMON = 38,
+	PR_SET_MM = 35,
+	TIOCSTI = 0x5412,
+	TIOCLINUX = 0x541c,
+	PROC_SUPER_MAGIC = 0x9fa0,
+	SYSFS_MAGIC = 0x62656572,
+	CGROUP_SUPER_MAGIC = 0x27e0eb,
+	CGROUP2_SUPER_MAGIC = 0x63677270,
+	BPF_FS_MAGIC = 0xcafe4a11,
+	DEBUGFS_MAGIC = 0x64626720,
+	TRACEFS_MAGIC = 0x74726163,
+	SECURITYFS_MAGIC = 0x73636673,
+	CONFIGFS_MAGIC = 0x62656570,
+	BINFMTFS_MAGIC = 0x42494e4d,
+	EFIVARFS_MAGIC = 0xde5e81e4,
 };
 
 #endif

@@ -45,6 +45,20 @@ struct tyr_sights {
 	struct tyr_sight action[TYR_ACTION_EXEC + 1];
 };
 
+/* A file whose use was found not to be denied, and what that rests on. */
+struct tyr_held {
+	__u64 file;			/* address; 0: none */
+	__u64 number;			/* of the session */
+	__u32 generation;
+	__u32 renames;			/* sequence of rename_lock */
+};
+
+enum tyr_profile_count {
+	TYR_PROFILE_FAULT = 0,
+	TYR_PROFILE_ONE = 1,	/* `profile` */
+	TYR_PROFILE_SEVERAL = 2,	/* one for each type of the session */
+};
+
 /*
  * Work space of one thread while a hook runs, and what an exec has shown so far. Never per CPU:
  * the programs can be preempted, and the preempting task would write into the same memory.
@@ -57,12 +71,19 @@ struct tyr_scratch {
 	struct tyr_seen evidence;	/* file that shows an agent */
 	__u32 label;			/* SIGNATURE_EXE label of `program` */
 	__u32 type;			/* agent type that a script of the chain stands for */
+	__u32 checked;			/* an exec is past its check; what it opens is an interpreter */
+	__u32 interpreted;		/* the program that was checked last has one */
+	struct tyr_held held[2];	/* last file read, last file written */
 
 	__u64 number;			/* of the session that governs */
+	__u32 profile;
+	__u32 profiles;			/* enum tyr_profile_count */
+	__u32 exe_class;
 	__u32 action;
 	__u32 hook;
 	__u32 cell;
 	__u32 reason;
+	__u32 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
 	struct tyr_place place;
 	struct tyr_endpoint endpoint;
 	struct tyr_sights from;
@@ -141,6 +162,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tyr_task);
 } tagging SEC(".maps");
+
+/*
+ * Tyr's own processes: tgid -> when it started, in TYR_TICK_NS of CLOCK_BOOTTIME, so that a number
+ * that is used again is nobody's. Writer: user space, which removes what has ended.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_OWN_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} own SEC(".maps");
 
 /*
  * Who was there before: for a thread that is born of one without identity while running agents are

@@ -46,32 +46,26 @@ static __always_inline __u32 tyr_rename_sequence(void)
 	return sequence;
 }
 
-static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
+/* One component up: from one whose name is `length` bytes of `name` to `parent`. */
+static __always_inline long tyr_climb_to(struct tyr_climb *climb, struct dentry *parent,
+					 const unsigned char *name, __u32 length)
 {
-	struct dentry *at = climb->at;
-	struct dentry *parent;
-	const unsigned char *name;
-	__u32 length, offset = climb->offset;
+	__u32 offset = climb->offset;
+	__u64 size = length;
 
-	if (at == climb->root) {
-		climb->outcome = TYR_PATH_SETTLED;
-		return 1;
-	}
-	parent = at->d_parent;
-	if (!parent || parent == at) {
+	if (!parent || parent == climb->at) {
 		climb->outcome = TYR_PATH_LOST;
 		return 1;
 	}
-	length = at->d_name.len;
-	name = at->d_name.name;
 	if (length > NAME_BYTES_MAX || length + 1 > offset || offset > TYR_PATH_MAX) {
 		climb->outcome = TYR_PATH_LONG;
 		return 1;
 	}
 	offset -= length;
 	/* The masks say what was just tested in a way that every verifier follows. */
+	tyr_opaque(size);
 	if (length && bpf_probe_read_kernel(climb->path + (offset & (TYR_PATH_MAX - 1)),
-					    length & NAME_BYTES_MAX, name)) {
+					    size & NAME_BYTES_MAX, name)) {
 		climb->outcome = TYR_PATH_LOST;
 		return 1;
 	}
@@ -82,32 +76,58 @@ static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
 	return 0;
 }
 
-/*
- * Settles where `dentry` is: work->place and work->path. What is too long keeps the end of its
- * path, for the record. Returns 0, or -1 when a helper failed.
- *
- * `dentry` must come from a hook's argument by plain loads, not from BPF_CORE_READ: then its fields
- * are plain loads too, each a tenth of the cost of a helper. Only what is never null may be loaded
- * through in that way: from 6.5 on verifiers take an argument, and a dentry's inode, for not null,
- * leave out tests for it, and let a load through it crash.
- */
-static __noinline int tyr_place_in(struct tyr_scratch *work, struct dentry *dentry, __u64 ino)
+static long tyr_climb_step(__u32 index, struct tyr_climb *climb)
 {
-	struct super_block *sb = dentry->d_sb;
+	struct dentry *at = climb->at;
+
+	if (at == climb->root) {
+		climb->outcome = TYR_PATH_SETTLED;
+		return 1;
+	}
+	return tyr_climb_to(climb, BPF_CORE_READ(at, d_parent), BPF_CORE_READ(at, d_name.name),
+			    BPF_CORE_READ(at, d_name.len));
+}
+
+/* The same by plain loads, each a tenth of the cost of a helper, for what verifiers know. */
+static long tyr_climb_known(__u32 index, struct tyr_climb *climb)
+{
+	struct dentry *at = climb->at;
+
+	if (at == climb->root) {
+		climb->outcome = TYR_PATH_SETTLED;
+		return 1;
+	}
+	return tyr_climb_to(climb, at->d_parent, at->d_name.name, at->d_name.len);
+}
+
+typedef long (*tyr_climb_fn)(__u32 index, struct tyr_climb *climb);
+
+/* What is known of the object's file system. */
+struct tyr_settling {
+	struct dentry *root;
+	__u64 flags;
+	__u64 magic;
+	__u64 ino;
+	__u32 dev;
+};
+
+static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *dentry,
+				      struct tyr_settling with, tyr_climb_fn step)
+{
 	struct tyr_place *place = &work->place;
 	struct tyr_climb climb = {};
 
 	place->outcome = TYR_PATH_LOST;
 	place->sequence = TYR_SEQUENCE_NONE;
-	place->dev = sb->s_dev;
-	place->ino = ino;
+	place->dev = with.dev;
+	place->ino = with.ino;
 	place->offset = TYR_PATH_MAX;
 	place->length = 0;
-	if (sb->s_flags & SB_NOUSER) {
+	if (with.flags & SB_NOUSER) {
 		place->outcome = TYR_PATH_PSEUDO;
 		return 0;
 	}
-	climb.root = sb->s_root;
+	climb.root = with.root;
 	climb.path = work->path;
 	for (int attempt = 0; attempt < TYR_RENAME_TRIES; attempt++) {
 		__u32 sequence = tyr_rename_sequence();
@@ -115,12 +135,15 @@ static __noinline int tyr_place_in(struct tyr_scratch *work, struct dentry *dent
 		climb.at = dentry;
 		climb.offset = TYR_PATH_MAX;
 		climb.outcome = TYR_PATH_WALKING;
-		if (bpf_loop(TYR_COMPONENTS_MAX, tyr_climb_step, &climb, 0) < 0)
+		if (bpf_loop(TYR_COMPONENTS_MAX, step, &climb, 0) < 0)
 			return -1;
 		if (!(sequence & 1) && sequence == tyr_rename_sequence()) {
 			place->outcome = climb.outcome;
 			if (climb.outcome == TYR_PATH_WALKING)
 				place->outcome = TYR_PATH_LONG;
+			/* Files of namespaces stand in no tree, and no rule can name them. */
+			if (climb.outcome == TYR_PATH_LOST && with.magic == NSFS_MAGIC)
+				place->outcome = TYR_PATH_PSEUDO;
 			place->offset = climb.offset;
 			place->length = TYR_PATH_MAX - climb.offset;
 			if (&rename_lock)
@@ -132,10 +155,41 @@ static __noinline int tyr_place_in(struct tyr_scratch *work, struct dentry *dent
 	return 0;
 }
 
-/* The same for any dentry; that of a name that is about to be made has no inode. */
-static __always_inline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
+/*
+ * Settles where `dentry` is: work->place and work->path. What is too long keeps the end of its
+ * path, for the record. Returns 0, or -1 when a helper failed.
+ */
+static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
 {
-	return tyr_place_in(work, dentry, BPF_CORE_READ(dentry, d_inode, i_ino));
+	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
+	struct tyr_settling with = {
+		.root = BPF_CORE_READ(sb, s_root),
+		.flags = BPF_CORE_READ(sb, s_flags),
+		.magic = BPF_CORE_READ(sb, s_magic),
+		.ino = BPF_CORE_READ(dentry, d_inode, i_ino),
+		.dev = BPF_CORE_READ(sb, s_dev),
+	};
+
+	return tyr_settle(work, dentry, with, tyr_climb_step);
+}
+
+/*
+ * The same for a file that a hook was given. Plain loads must not go through what may be null:
+ * verifiers take some pointers for not null, a dentry's inode among them, and leave out tests.
+ */
+static __noinline int tyr_place_of_file(struct tyr_scratch *work, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = dentry->d_sb;
+	struct tyr_settling with = {
+		.root = sb->s_root,
+		.flags = sb->s_flags,
+		.magic = sb->s_magic,
+		.ino = file->f_inode->i_ino,
+		.dev = sb->s_dev,
+	};
+
+	return tyr_settle(work, dentry, with, tyr_climb_known);
 }
 
 #endif

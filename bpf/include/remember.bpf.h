@@ -94,6 +94,12 @@ static __always_inline int tyr_name_is_sole(struct dentry *dentry, struct inode 
 	return format == S_IFDIR || (format == S_IFREG && inode->__i_nlink == 1);
 }
 
+/* Hash and length of a name; two loads, because 6.1 does not take them as one member. */
+static __always_inline __u64 tyr_name_of(struct dentry *dentry)
+{
+	return (__u64)dentry->d_name.hash << 32 | dentry->d_name.len;
+}
+
 /* Whether the decision was made before and still holds. */
 static __always_inline int tyr_recall(struct tyr_decision *decision, struct file *file)
 {
@@ -119,7 +125,7 @@ static __always_inline int tyr_recall(struct tyr_decision *decision, struct file
 	if (opened.profile != task->profile || opened.generation != task->generation)
 		return 0;
 	if (opened.dentry != (__u64)dentry || opened.parent != (__u64)dentry->d_parent ||
-	    opened.name != dentry->d_name.hash_len || !tyr_name_is_sole(dentry, inode))
+	    opened.name != tyr_name_of(dentry) || !tyr_name_is_sole(dentry, inode))
 		return 0;
 	if (bpf_jiffies64() - opened.jiffies > TYR_REMEMBERED_JIFFIES)
 		return 0;
@@ -164,10 +170,10 @@ static __noinline int tyr_remember(struct tyr_decision *decision, struct file *f
 		return 0;
 	opened.dentry = (__u64)dentry;
 	opened.parent = (__u64)dentry->d_parent;
-	opened.name = dentry->d_name.hash_len;
+	opened.name = tyr_name_of(dentry);
 	opened.jiffies = bpf_jiffies64();
 	opened.generation = decision->image.header->generation;
-	opened.profile = decision->profile;
+	opened.profile = decision->work->profile;
 	cell = bpf_inode_storage_get(&remembered, inode, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!cell)
 		return 0;

@@ -147,7 +147,7 @@ fn seconds(at: Timestamp) -> String {
 }
 
 /// Seconds in `90s`, `15m`, `1h` or `7d`.
-fn duration_s(text: &str) -> Result<u64, String> {
+pub(super) fn duration_s(text: &str) -> Result<u64, String> {
     let wrong =
         || format!("`{text}` is not a duration: expected a number and s, m, h or d, as in 15m");
     let unit = text.chars().last().ok_or_else(wrong)?;

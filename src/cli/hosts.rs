@@ -135,6 +135,7 @@ fn sheet(host: &Host, now: Timestamp) -> String {
                 .map_or("never".to_owned(), |at| ago(at, now)),
         ),
         ("enforcement", enforcement(host.enforcement).to_owned()),
+        ("break-glass", break_glass(host)),
         ("policy revision", revision(host)),
         ("generation", host.generation.to_string()),
         ("agents", host.agents_live.to_string()),
@@ -166,6 +167,16 @@ fn sheet(host: &Host, now: Timestamp) -> String {
         }
     }
     text
+}
+
+/// Empty: there is none.
+fn break_glass(host: &Host) -> String {
+    host.break_glass.as_ref().map_or(String::new(), |held| {
+        format!(
+            "until {} by {}: {}",
+            held.ends_at, held.started_by, held.reason
+        )
+    })
 }
 
 fn state(host: &Host) -> &'static str {

@@ -4,6 +4,7 @@ mod apply;
 mod assign;
 mod engines;
 mod local;
+mod switch;
 mod versions;
 
 use argh::FromArgs;
@@ -32,6 +33,8 @@ enum Verb {
     Diff(versions::Diff),
     History(versions::History),
     Rollback(versions::Rollback),
+    Disable(switch::Disable),
+    Enable(switch::Enable),
     Assign(assign::Assign),
     Unassign(assign::Unassign),
 }
@@ -47,6 +50,8 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
         Verb::Diff(diff) => versions::diff(process, diff),
         Verb::History(history) => versions::history(process, history),
         Verb::Rollback(rollback) => versions::rollback(process, rollback),
+        Verb::Disable(args) => switch::disable(process, args),
+        Verb::Enable(args) => switch::enable(process, args),
         Verb::Assign(assign) => assign::assign(process, assign),
         Verb::Unassign(unassign) => assign::unassign(process, unassign),
     }

@@ -73,6 +73,8 @@ pub struct Config {
     /// Policies of a daemon without a server.
     pub policies: Vec<PathBuf>,
     pub signatures: Vec<PathBuf>,
+    /// Files with settings or secrets that were read.
+    pub files: Vec<PathBuf>,
     pub release: bool,
     pub print_events: bool,
     pub log_format: Format,
@@ -91,7 +93,7 @@ const STATE_DIR: &str = "/var/lib/tyr";
 const SPOOL_BYTES_MIN: u64 = 1 << 20;
 const SPOOL_BYTES_MAX: u64 = 512 << 20;
 const REPEAT_WINDOW_MS: u64 = 1_000;
-const CANARY_INTERVAL_MS: u64 = 10_000;
+const CANARY_INTERVAL_MS: u64 = 5_000;
 const CANARY_INTERVAL_MS_MIN: u64 = 100;
 const CANARY_INTERVAL_MS_MAX: u64 = 3_600_000;
 
@@ -114,6 +116,7 @@ impl Config {
             None => file::File::default(),
         };
         let token = token(args, &file)?;
+        let files = files(args, &file);
         let mut labels = file.labels.unwrap_or_default();
         for label in &args.label {
             let (key, value) = split_label(label)?;
@@ -146,6 +149,7 @@ impl Config {
             scope,
             policies: args.policy.clone(),
             signatures: [file.signatures.unwrap_or_default(), args.signatures.clone()].concat(),
+            files,
             release: args.release,
             print_events: args.print_events,
             log_format: match file.log_format {
@@ -196,6 +200,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn files(args: &Args, file: &file::File) -> Vec<PathBuf> {
+    let token_file = args.token_file.as_ref().or(file.token_file.as_ref());
+    args.config.iter().chain(token_file).cloned().collect()
 }
 
 fn token(args: &Args, file: &file::File) -> Result<Option<String>, Failure> {

@@ -82,7 +82,13 @@ pub async fn run(mut link: Link, sources: Sources, mut status: watch::Receiver<S
 fn request(sources: &Sources, status: &Status) -> HeartbeatRequest {
     let about = &sources.about;
     let mut limits = sources.kernel.limits();
+    if !status.break_glass.is_empty() {
+        limits.insert(0, status.break_glass.clone());
+    }
     limits.extend(status.limits.iter().cloned());
+    let mut counters = sources.metrics.all(sources.kernel.as_ref(), &sources.spool);
+    let is_open = u64::from(!status.break_glass.is_empty());
+    counters.insert("break_glass".to_owned(), is_open);
     HeartbeatRequest {
         version: about.version.clone(),
         kernel: about.kernel_release.clone(),
@@ -97,11 +103,7 @@ fn request(sources: &Sources, status: &Status) -> HeartbeatRequest {
         policy_revision: status.revision,
         generation: status.generation,
         policy_problems: status.problems.clone(),
-        counters: sources
-            .metrics
-            .all(sources.kernel.as_ref(), &sources.spool)
-            .into_iter()
-            .collect(),
+        counters: counters.into_iter().collect(),
         labels: about.labels.clone().into_iter().collect(),
         hostname: about.hostname.clone(),
         agents: agents(&sources.roster),

@@ -14,6 +14,7 @@ use crate::model::verdict::Severity;
 use crate::policy::evaluate::{self, Request, evaluate};
 use crate::policy::fact::Fact;
 use crate::policy::moment::Moment;
+use crate::policy::own;
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 
@@ -107,6 +108,12 @@ pub fn judge(
         decision.reason,
         Reason::Cell | Reason::Unsettled | Reason::TooLong
     );
+    if let Reason::SelfProtection(rule) = decision.reason {
+        operation.severity = Severity::Critical;
+        operation.policy = Some(own::NAME.to_owned());
+        operation.policy_version = Some(own::VERSION);
+        operation.rule = Some(rule.to_owned());
+    }
     if !asks_rules {
         return Judged {
             operation,
@@ -221,7 +228,7 @@ fn reason_text(reason: Reason) -> &'static str {
         Reason::Unsettled => "path not settled",
         Reason::TooLong => "path too long",
         Reason::Fault => "the kernel program failed, so the operation was denied",
-        Reason::SelfProtection => "Tyr protects itself",
+        Reason::SelfProtection(_) => "Tyr protects itself",
         Reason::Moved => "the new name lies under other rules than the old one",
     }
 }

@@ -55,7 +55,8 @@ pub enum Reason {
     Unsettled,
     TooLong,
     Fault,
-    SelfProtection,
+    /// The rule of self-protection that forbids it.
+    SelfProtection(&'static str),
     Moved,
 }
 

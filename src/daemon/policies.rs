@@ -12,6 +12,7 @@ use crate::policy::rule::Effective;
 use crate::policy::{LoadOptions, load, resolve_symlinks};
 use crate::wire::proto;
 
+use super::break_glass::BreakGlass;
 use super::state::StateDir;
 
 const FILE: &str = "policies.json";
@@ -23,6 +24,9 @@ pub struct Set {
     /// 0: no set of a server.
     pub revision: u64,
     pub policies: Vec<Assigned>,
+    /// Set while nothing of it is to be enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
 }
 
 /// One policy of a set.
@@ -44,6 +48,9 @@ pub struct LastGood {
     pub set: Set,
     /// The kernel's number for it, so that records of before a restart find their rules.
     pub generation: u32,
+    /// It was in force as if all of it were assigned in monitor mode.
+    #[serde(default)]
+    pub monitored: bool,
 }
 
 impl LastGood {
@@ -109,6 +116,7 @@ pub fn from_message(message: proto::PolicySet) -> Result<Set, Vec<String>> {
         Ok(Set {
             revision: message.revision,
             policies,
+            break_glass: message.break_glass.map(BreakGlass::from_message),
         })
     } else {
         Err(problems)

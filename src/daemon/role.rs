@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
+use crate::kernel::memory;
 use crate::log;
 use crate::policy::signatures::Signatures;
 use crate::process::Process;
@@ -20,6 +21,8 @@ use super::run::{self, MachineFacts, Setup};
 use super::state::StateDir;
 
 const WORKERS: usize = 2;
+/// How often memory that was freed is given back.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until SIGTERM or SIGINT.
 ///
@@ -34,6 +37,10 @@ pub fn run(process: &mut Process, args: &Args) -> Result<Exit, Failure> {
         return release(process, &config, signatures);
     }
     log::start(config.log_format, &config.log_filter);
+    for refused in crate::kernel::harden::harden_process() {
+        tracing::warn!(refused, "the daemon is less protected");
+    }
+    memory::keep_little();
     let state = Arc::new(StateDir::lock(&config.state_dir)?);
     let notifier =
         Notifier::from_environment(process.var("NOTIFY_SOCKET"), process.var("WATCHDOG_USEC"));
@@ -61,7 +68,8 @@ async fn serve(
         config.scope.as_deref(),
         config.unmatched_events,
     )
-    .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?;
+    .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?
+    .proved_every(config.canary_interval);
     tracing::info!(
         enforcement = ?kernel.enforcement(),
         adopted = kernel.adopted(),
@@ -79,6 +87,7 @@ async fn serve(
     let mut running = run::start(setup)?;
     notifier.send("READY=1");
     tracing::info!(server = config.server, "the daemon is ready");
+    let mut freed = tokio::time::interval(MEMORY_INTERVAL);
     let mut watchdog = notifier.watchdog_interval().map(tokio::time::interval);
     let mut enrolling = std::pin::pin!(identity(&config, &state, &machine));
     let mut enrolled = false;
@@ -97,6 +106,7 @@ async fn serve(
             () = tick(&mut watchdog) => if running.is_alive() {
                 notifier.send("WATCHDOG=1");
             },
+            _ = freed.tick() => memory::give_back(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

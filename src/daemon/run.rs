@@ -22,6 +22,7 @@ use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
 
+use super::break_glass;
 use super::config::Config;
 use super::discover::discover;
 use super::engine::{Engine, HostFacts, Parts};
@@ -38,10 +39,11 @@ use super::outbox::Outbox;
 use super::policies::{self, LastGood, Set};
 use super::processes::Processes;
 use super::procfs::Procfs;
+use super::protect;
 use super::roster::Roster;
 use super::spool::{Limits, Spool};
 use super::state::StateDir;
-use super::sync::{Canary, Change, Enforcer, Status};
+use super::sync::{Canary, Change, Enforcer, Glass, Status};
 use super::watch as policy_watch;
 
 pub use machine::MachineFacts;
@@ -236,7 +238,9 @@ pub fn start(setup: Setup) -> Result<Running, Failure> {
         host: host_facts(&config),
         agent_types,
         set: Set::default(),
+        own: protect::policy(&config),
         canary: Canary::every(config.canary_interval),
+        glass: Glass::default(),
     };
     first_policies(&mut enforcer, &config)?;
     find_running_agents(&engine, &kernel, &procfs, &signatures, &config);
@@ -296,6 +300,10 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
     if last_good.generation != 0
         && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
     {
+        let policies = match last_good.monitored {
+            true => break_glass::monitored(&policies),
+            false => policies,
+        };
         // Records of before this start were decided by that generation.
         enforcer.generations.add(Generation {
             number: last_good.generation,

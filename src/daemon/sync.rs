@@ -15,6 +15,7 @@ use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::wire::proto;
 
+use super::break_glass::{self, Held};
 use super::engine::Engine;
 use super::judge::{Generation, Generations};
 use super::kernel::{Kernel, Wanted};
@@ -46,6 +47,8 @@ pub struct Status {
     pub problems: Vec<String>,
     /// Why enforcement is not claimed though programs are attached; empty: it was proved.
     pub unproven: String,
+    /// What is not enforced for a while, and why; empty: nothing.
+    pub break_glass: String,
     /// Counts changes of the sessions, so that a heartbeat tells of them.
     pub sessions_changes: u64,
 }
@@ -54,6 +57,8 @@ pub struct Status {
 const GATHER: Duration = Duration::from_millis(50);
 /// How long to sleep when nothing depends on the clock.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long to wait before a break-glass that could not be ended is ended again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// What the enforcer works with.
 pub struct Enforcer {
@@ -69,7 +74,33 @@ pub struct Enforcer {
     pub agent_types: Vec<String>,
     /// The set in force.
     pub set: Set,
+    /// Holds beside every set.
+    pub own: Effective,
     pub canary: Canary,
+    pub glass: Glass,
+}
+
+/// The break-glass of the set in force.
+#[derive(Clone, Debug, Default)]
+pub struct Glass {
+    held: Option<Held>,
+    /// Nothing of the set in force is enforced.
+    is_open: bool,
+}
+
+impl Glass {
+    /// How long to wait for the end; a failure to end is tried again soon.
+    fn left(&self) -> Duration {
+        match &self.held {
+            _ if self.is_over() => RETRY,
+            Some(held) if self.is_open => held.left(),
+            _ => IDLE,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_open && !self.held.as_ref().is_some_and(Held::is_open)
+    }
 }
 
 /// When enforcement is proved again.
@@ -98,7 +129,9 @@ impl Enforcer {
     /// Puts `set` in force. On any problem what was in force stays so, and the problem is told.
     pub fn apply(&mut self, set: &Set) -> bool {
         let applied = effective(set, &self.agent_types).and_then(|policies| {
-            self.put_in_force(set, policies)
+            let mut policies = Arc::unwrap_or_clone(policies);
+            policies.push(self.own.clone());
+            self.put_in_force(set, Arc::new(policies))
                 .map_err(|error| vec![error])
         });
         match applied {
@@ -113,9 +146,10 @@ impl Enforcer {
     /// Handles changes until told to stop.
     pub fn run(&mut self, changes: &Receiver<Change>) {
         loop {
-            let Some(due) = self.wait(changes) else {
+            let Some(mut due) = self.wait(changes) else {
                 return;
             };
+            due.again |= self.glass.is_over();
             if self.canary.left().is_some_and(|left| left.is_zero()) {
                 self.prove();
             }
@@ -136,7 +170,8 @@ impl Enforcer {
         let mut due = Due::default();
         let timeout = self
             .until_boundary()
-            .min(self.canary.left().unwrap_or(IDLE));
+            .min(self.canary.left().unwrap_or(IDLE))
+            .min(self.glass.left());
         match changes.recv_timeout(timeout) {
             Ok(change) => due.add(change)?,
             Err(RecvTimeoutError::Timeout) => {
@@ -185,6 +220,16 @@ impl Enforcer {
 
     fn put_in_force(&mut self, set: &Set, policies: Arc<Vec<Effective>>) -> Result<(), String> {
         let moment = Moment::from_zoned(&Zoned::now());
+        let held = Held::of(set.break_glass.as_ref(), self.glass.held.as_ref());
+        let is_open = held.as_ref().is_some_and(Held::is_open);
+        let policies = match is_open {
+            true => break_glass::monitored(&policies),
+            false => policies,
+        };
+        if is_open && !self.glass.is_open {
+            // Said before it is so.
+            self.tell_break_glass(held.as_ref());
+        }
         let wanted = Wanted {
             policies: Arc::clone(&policies),
             host: self.host.clone(),
@@ -202,6 +247,11 @@ impl Enforcer {
             host: self.host.clone(),
             moment,
         });
+        if self.glass.is_open && !is_open {
+            self.tell_break_glass(None);
+        }
+        let description = held.as_ref().filter(|_| is_open).map(Held::describe);
+        self.glass = Glass { held, is_open };
         let is_new = *set != self.set || self.status.borrow().generation == 0;
         self.set = set.clone();
         if self.canary.due.is_none() {
@@ -210,6 +260,7 @@ impl Enforcer {
         let last_good = LastGood {
             set: set.clone(),
             generation: number,
+            monitored: is_open,
         };
         if let Err(error) = last_good.store(&self.state) {
             tracing::error!(%error, "cannot keep the policies on disk");
@@ -233,6 +284,7 @@ impl Enforcer {
             status.revision = set.revision;
             status.generation = number;
             status.limits = in_force.limits;
+            status.break_glass = description.unwrap_or_default();
             status.problems.clear();
         });
         Ok(())
@@ -260,6 +312,15 @@ impl Enforcer {
         };
         self.event(Body::Alarm { message });
         self.status.send_modify(|status| status.unproven = unproven);
+    }
+
+    fn tell_break_glass(&self, begins: Option<&Held>) {
+        let message = match begins {
+            Some(held) => held.describe(),
+            None => "break-glass has ended: policies are enforced again".to_owned(),
+        };
+        tracing::warn!(message, "break-glass");
+        self.event(Body::Alarm { message });
     }
 
     fn refuse(&mut self, revision: u64, problems: Vec<String>) {

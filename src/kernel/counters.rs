@@ -50,6 +50,8 @@ counters! {
     rename_races,
     /// Records for which there was no work space.
     events_failed,
+    /// Refused by self-protection.
+    self_denied,
     /// Opens and connections that were allowed without a new decision.
     remembered,
 }

@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use libbpf_rs::{MapType, ProgramType};
 use serde::Serialize;
 
+use super::canary;
+use super::counters::pinned_misses;
 use super::features;
 use super::load::{LoadOptions, Programs};
 use super::object::EnforcementMode;
@@ -52,6 +55,12 @@ pub struct Report {
     pub proof: Option<Proof>,
     /// Whether programs of a daemon are pinned on this host.
     pub pinned: bool,
+    /// How often the kernel skipped each of these: what it would have refused was allowed.
+    pub skipped: BTreeMap<String, u64>,
+    /// What the daemon on this host has proved; `None`: none has run since the boot.
+    pub canary: Option<canary::State>,
+    /// Why what the daemon claims does not hold; empty: it does, or there is none.
+    pub alarm: String,
 }
 
 /// Looks at the kernel; as root it also loads the programs, beside those of a running daemon, and
@@ -65,12 +74,22 @@ pub fn report() -> Report {
         proven: false,
         proof: None,
         pinned: pins::holds_programs(Path::new(pins::DEFAULT_DIR)),
+        skipped: BTreeMap::new(),
+        canary: canary::State::read(Path::new(canary::STATE_FILE)),
+        alarm: String::new(),
     };
+    let now_ms = super::tagging::boot_clock_ns() / 1_000_000;
+    let problem = report.canary.as_ref().map(|state| state.problem(now_ms));
+    report.alarm = problem.flatten().unwrap_or_default();
     if !is_root() {
         report
             .limits
             .push("not root: nothing was loaded, run `sudo tyr doctor`".to_owned());
         return report;
+    }
+    match pinned_misses(Path::new(pins::DEFAULT_DIR)) {
+        Ok(skipped) => report.skipped = skipped,
+        Err(error) => report.limits.push(error.to_string()),
     }
     let options = LoadOptions {
         pin_dir: None,
@@ -99,9 +118,9 @@ pub fn report() -> Report {
 }
 
 impl Report {
-    /// Whether this host can hold agents to their policies.
+    /// Whether this host can hold agents to their policies, and its daemon proves that it does.
     pub fn can_enforce(&self) -> bool {
-        self.proven
+        self.proven && self.skipped.is_empty() && self.alarm.is_empty()
     }
 }
 
@@ -123,6 +142,13 @@ impl fmt::Display for Report {
         for limit in &self.limits {
             writeln!(f, "limit    {limit}")?;
         }
+        for (program, count) in &self.skipped {
+            writeln!(
+                f,
+                "SKIPPED  {program}: {count} operations were not looked at, because it was active \
+                 on the same CPU"
+            )?;
+        }
         match self.proof {
             Some(proof) => {
                 let word = |errno: i32| {
@@ -140,6 +166,11 @@ impl fmt::Display for Report {
                 )?;
             }
             None => writeln!(f, "proof    not tried")?,
+        }
+        match &self.canary {
+            Some(_) if self.alarm.is_empty() => writeln!(f, "canary   denied its decoy")?,
+            Some(_) => writeln!(f, "canary   ALARM: {}", self.alarm)?,
+            None => writeln!(f, "canary   no daemon has proved anything since the boot")?,
         }
         let pinned = if self.pinned { "yes" } else { "no" };
         writeln!(

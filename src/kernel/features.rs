@@ -8,9 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use libbpf_rs::MapType;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
+use libbpf_rs::{MapType, ProgramType};
 
 use super::error::Error;
 use super::load::Scope;
@@ -31,7 +31,11 @@ pub(crate) fn lsm_is_active() -> bool {
 
 /// How to get BPF LSM, keeping every LSM that is active now.
 pub(crate) fn lsm_advice() -> String {
-    match lsm_list() {
+    advice_for(lsm_list().as_deref())
+}
+
+fn advice_for(list: Option<&str>) -> String {
+    match list {
         Some(list) => format!(
             "`bpf` is not an active LSM: boot with `lsm={list},bpf` on the kernel command line"
         ),
@@ -47,6 +51,7 @@ pub fn missing() -> Vec<String> {
         (has_btf(), NO_BTF),
         (is_supported(MapType::RingBuf), NO_RING_BUFFER),
         (is_supported(MapType::TaskStorage), NO_TASK_STORAGE),
+        (may_trace(), NO_PROGRAMS),
     ];
     missing_of(&facts)
 }
@@ -58,6 +63,10 @@ const NO_BTF: &str = "the kernel does not describe its types: /sys/kernel/btf/vm
 const NO_RING_BUFFER: &str = "the kernel has no BPF ring buffer: boot Linux 5.8 or later";
 const NO_TASK_STORAGE: &str =
     "the kernel has no BPF task storage: boot Linux 5.11 or later with CONFIG_BPF_LSM=y";
+
+const NO_PROGRAMS: &str = "the kernel refuses LSM and tracing programs even to root: boot one with \
+     CONFIG_BPF_LSM=y or CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS=y, and without \
+     lockdown=confidentiality";
 
 /// Without the privilege nothing else can be told.
 fn missing_of(facts: &[(bool, &str)]) -> Vec<String> {
@@ -71,6 +80,13 @@ fn missing_of(facts: &[(bool, &str)]) -> Vec<String> {
 
 fn is_supported(kind: MapType) -> bool {
     kind.is_supported().unwrap_or(false)
+}
+
+fn may_trace() -> bool {
+    let kinds = [ProgramType::Lsm, ProgramType::Tracing];
+    kinds
+        .into_iter()
+        .any(|kind| kind.is_supported().unwrap_or(false))
 }
 
 /// Whether the effective capabilities hold CAP_SYS_ADMIN, or both CAP_BPF and CAP_PERFMON.
@@ -174,7 +190,15 @@ fn file_system_magic(path: &Path) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_BTF, NO_PRIVILEGE, NO_RING_BUFFER, missing_of};
+    use super::{NO_BTF, NO_PRIVILEGE, NO_RING_BUFFER, advice_for, missing_of};
+
+    #[test]
+    fn the_advice_keeps_every_lsm_that_is_active() {
+        let advice = advice_for(Some("lockdown,capability,landlock,yama,apparmor"));
+        let line = "`lsm=lockdown,capability,landlock,yama,apparmor,bpf`";
+        assert!(advice.contains(line), "{advice}");
+        assert!(advice_for(None).contains("securityfs"));
+    }
 
     #[test]
     fn what_is_missing_is_named() {

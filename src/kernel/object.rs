@@ -60,7 +60,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 25] = [
+pub(crate) const HOOKS: [Hook; 49] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -71,6 +71,22 @@ pub(crate) const HOOKS: [Hook; 25] = [
     hook("file_open"),
     hook("file_receive"),
     hook("mmap_file"),
+    hook("file_mprotect"),
+    hook("file_permission"),
+    hook("file_ioctl"),
+    Hook {
+        only_with: Some("security_file_ioctl_compat"),
+        ..hook("file_ioctl_compat")
+    },
+    hook("inode_setattr"),
+    Hook {
+        only_with: Some("security_inode_set_acl"),
+        ..hook("inode_set_acl")
+    },
+    Hook {
+        only_with: Some("security_inode_remove_acl"),
+        ..hook("inode_remove_acl")
+    },
     hook("path_unlink"),
     hook("path_rmdir"),
     hook("path_mkdir"),
@@ -92,13 +108,33 @@ pub(crate) const HOOKS: [Hook; 25] = [
     hook("socket_connect"),
     hook("socket_sendmsg"),
     hook("socket_create"),
+    hook("guard_kill"),
+    hook("guard_sigio"),
+    hook("guard_ptrace"),
+    hook("guard_traceme"),
+    hook("guard_limit"),
+    hook("guard_scheduler"),
+    hook("guard_nice"),
+    hook("guard_io_priority"),
+    hook("guard_movememory"),
+    hook("guard_bpf"),
+    hook("guard_perf"),
+    hook("guard_capable"),
+    hook("guard_prctl"),
+    hook("guard_ioctl"),
+    Hook {
+        only_with: Some("security_file_ioctl_compat"),
+        ..hook("guard_ioctl_compat")
+    },
+    hook("guard_umount"),
+    hook("guard_mknod"),
 ];
 
 /// Programs that every mode needs.
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 11] = [
+pub(crate) const MAPS: [&str; 12] = [
     "tasks",
     "scratch",
     "storage_probe",
@@ -107,6 +143,7 @@ pub(crate) const MAPS: [&str; 11] = [
     "session_changes",
     "config",
     "tagging",
+    "own",
     "events",
     "counters",
     "image",

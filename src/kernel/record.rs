@@ -5,6 +5,7 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::own::{Act, OwnRule};
 use crate::model::action::Action;
 use crate::model::verdict::Verdict;
 
@@ -64,6 +65,8 @@ pub struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     File(Place),
+    /// Something that self-protection refused and that no rule could be about.
+    Act(Act),
     Address {
         /// `None`: an address that rules cannot describe, or a socket that can reach any.
         ip: Option<IpAddr>,
@@ -100,7 +103,8 @@ pub enum Reason {
     Unsettled,
     TooLong,
     Fault,
-    Own,
+    /// Tyr protects itself.
+    Own(OwnRule),
     Moved,
 }
 
@@ -112,7 +116,7 @@ impl Reason {
             Reason::Unsettled => "path not settled",
             Reason::TooLong => "path too long",
             Reason::Fault => "kernel fault",
-            Reason::Own => "tyr protects itself",
+            Reason::Own(_) => "tyr protects itself",
             Reason::Moved => "new name lies under other rules",
         }
     }
@@ -190,7 +194,8 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
     let protocol = half()?;
     let path_len = usize::from(half()?);
     let exe_len = usize::from(half()?);
-    reader.bytes(6).ok_or(SHORT)?;
+    let own_rule = half()?;
+    reader.bytes(4).ok_or(SHORT)?;
     if path_len > PATH_MAX || exe_len > EXE_MAX {
         return Err("a path longer than its limit");
     }
@@ -200,7 +205,17 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
         .into_iter()
         .find(|known| *known as u32 == action)
         .ok_or("unknown action")?;
-    let object = if action.takes_path() {
+    let reason = read_reason(reason, own_rule)?;
+    let object = if let Reason::Own(rule) = reason
+        && !rule.is_about_file()
+    {
+        Object::Act(Act {
+            rule,
+            argument: dev,
+            tgid: ino,
+            comm: path,
+        })
+    } else if action.takes_path() {
         Object::File(Place { dev, ino, path })
     } else {
         Object::Address {
@@ -217,17 +232,7 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
             .ok_or("unknown verdict")?,
         monitored: cell & CELL_MONITORED != 0,
         matched: cell & CELL_MATCHED != 0,
-        reason: [
-            Reason::Cell,
-            Reason::Unsettled,
-            Reason::TooLong,
-            Reason::Fault,
-            Reason::Own,
-            Reason::Moved,
-        ]
-        .get(reason as usize)
-        .copied()
-        .ok_or("unknown reason")?,
+        reason,
         hook,
         agent_type,
         object,
@@ -236,6 +241,18 @@ fn operation(reader: &mut Reader<'_>) -> Result<Operation, &'static str> {
             ino: 0,
             path: exe,
         },
+    })
+}
+
+fn read_reason(reason: u32, own_rule: u16) -> Result<Reason, &'static str> {
+    Ok(match reason {
+        0 => Reason::Cell,
+        1 => Reason::Unsettled,
+        2 => Reason::TooLong,
+        3 => Reason::Fault,
+        4 => Reason::Own(OwnRule::from_number(own_rule).ok_or("unknown rule of self-protection")?),
+        5 => Reason::Moved,
+        _ => return Err("unknown reason"),
     })
 }
 

@@ -44,7 +44,7 @@ pub const TYPE_NUMBER: u32 = 1023;
 const POLICY: &str = include_str!("selftest/policy.yaml");
 /// Where decoys lie; the policy's pattern is what is below. A fixed place, because a pattern that
 /// may match anywhere would make every open of every agent longer to decide.
-const FOLDER: &str = "/run/tyr-self-test";
+pub(super) const FOLDER: &str = "/run/tyr-self-test";
 const CHECKS: usize = 3;
 /// The child has this long for its attempts.
 const CHILD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -196,6 +196,19 @@ pub fn prove(programs: &Programs, generation: u32, slot: u32) -> Result<Proof, E
 
 /// What the child says, if it says it in time.
 fn answered(answer: OwnedFd) -> Result<[u8; CHECKS * 4], Error> {
+    wait_for(&answer)?;
+    let mut bytes = [0; CHECKS * 4];
+    File::from(answer)
+        .read_exact(&mut bytes)
+        .map_err(|source| Error::Io {
+            what: "self-test: the child's answer",
+            source,
+        })?;
+    Ok(bytes)
+}
+
+/// Waits until there is something to read.
+pub(super) fn wait_for(answer: &OwnedFd) -> Result<(), Error> {
     let failed = |source| Error::Io {
         what: "self-test: the child's answer",
         source,
@@ -208,13 +221,10 @@ fn answered(answer: OwnedFd) -> Result<[u8; CHECKS * 4], Error> {
     let timeout_ms = i32::try_from(CHILD_TIMEOUT.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: `poll` is one valid pollfd that lives through the call.
     match unsafe { libc::poll(&raw mut poll, 1, timeout_ms) } {
-        0 => return Err(failed(std::io::ErrorKind::TimedOut.into())),
-        1.. => {}
-        _ => return Err(failed(std::io::Error::last_os_error())),
+        0 => Err(failed(std::io::ErrorKind::TimedOut.into())),
+        1.. => Ok(()),
+        _ => Err(failed(std::io::Error::last_os_error())),
     }
-    let mut bytes = [0; CHECKS * 4];
-    File::from(answer).read_exact(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }
 
 /// Puts an image with nothing but the self-test in force and runs it: for programs that were
@@ -242,7 +252,7 @@ pub fn prove_alone(programs: &Programs) -> Result<Proof, Error> {
 }
 
 /// A file that can be read without Tyr; else a refusal would prove nothing.
-fn decoy() -> std::io::Result<NamedTempFile> {
+pub(super) fn decoy() -> std::io::Result<NamedTempFile> {
     match fs::DirBuilder::new().mode(0o700).create(FOLDER) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -254,7 +264,7 @@ fn decoy() -> std::io::Result<NamedTempFile> {
 }
 
 /// Both ends, reading first; closed by exec.
-fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
     // SAFETY: there is room for two descriptors.
     if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
@@ -349,7 +359,8 @@ impl Attempts {
 /// Exit status that says: EPERM. No part of Tyr ends with it.
 const REFUSED: i32 = 113;
 
-fn outcome(result: i32) -> i32 {
+/// The errno of a call that has just returned `result`, 0 for success.
+pub(super) fn outcome(result: i32) -> i32 {
     if result >= 0 {
         return 0;
     }

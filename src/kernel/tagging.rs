@@ -400,13 +400,18 @@ fn stat_field(tgid: u32, index: usize) -> Option<u64> {
     rest.split_whitespace().nth(index)?.parse().ok()
 }
 
-/// Start of a process on CLOCK_BOOTTIME, as precise as /proc tells it.
-fn start_boot_ns(tgid: u32) -> Result<u64, Error> {
+/// Start of a process on CLOCK_BOOTTIME, in the ticks of /proc.
+pub(crate) fn start_ticks(tgid: u32) -> Result<u64, Error> {
     const START_TIME: usize = 19;
-    let ticks = stat_field(tgid, START_TIME).ok_or_else(|| Error::File {
+    stat_field(tgid, START_TIME).ok_or_else(|| Error::File {
         path: format!("/proc/{tgid}/stat").into(),
         source: std::io::ErrorKind::NotFound.into(),
-    })?;
+    })
+}
+
+/// The same in nanoseconds, as precise as /proc tells it.
+fn start_boot_ns(tgid: u32) -> Result<u64, Error> {
+    let ticks = start_ticks(tgid)?;
     // SAFETY: no pointers are involved.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     let per_second = u64::try_from(per_second).unwrap_or(100).max(1);

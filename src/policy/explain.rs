@@ -15,6 +15,7 @@ use super::answer::{Answer, EXIT_DATA, EXIT_OK, EXIT_USAGE, File};
 use super::check::load_all;
 use super::evaluate::{Decision, Fact, Moment, Principal, Request, evaluate};
 use super::load::LoadOptions;
+use super::own;
 use super::question;
 use super::rule::{Effective, Policy, Rule};
 use super::symlink::{self, Resolver};
@@ -183,6 +184,11 @@ impl Explanation {
     pub fn text(&self) -> String {
         let mut text = format!("verdict:  {}\n", self.verdict);
         match (&self.policy, &self.rule, self.line) {
+            (Some(policy), Some(rule), Some(0)) => {
+                text.push_str(&format!(
+                    "policy:   {policy}\nrule:     {rule} (built in)\n"
+                ));
+            }
             (Some(policy), Some(rule), Some(line)) => {
                 text.push_str(&format!(
                     "policy:   {policy}\nrule:     {rule} (line {line})\n"
@@ -268,7 +274,9 @@ pub fn explain_files(
             };
         }
     };
-    let explanation = explain(&all_enforced(policies), &request, arguments.features);
+    let mut policies = all_enforced(policies);
+    policies.push(own::policy(&own::Places::default()));
+    let explanation = explain(&policies, &request, arguments.features);
     let mut text = explanation.text();
     if let Some(help) = agent_types::unknown(arguments.agent_type, options.agent_types) {
         let agent_type = arguments.agent_type;

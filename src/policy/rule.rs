@@ -38,7 +38,7 @@ pub struct Rule {
     pub agent_types: Vec<String>,
     pub matches: Match,
     pub condition: Option<Condition>,
-    /// 1-based line of the rule in its document.
+    /// 1-based line of the rule in its document; 0: it is built in.
     pub line: u32,
 }
 

@@ -4,6 +4,8 @@ mod agents;
 mod api_tokens;
 mod assignments;
 mod authority;
+mod break_glass;
+mod builtin;
 mod changes;
 mod enrollment_tokens;
 mod error;
@@ -20,12 +22,13 @@ pub use agents::{AgentFilter, SeenAgent, TalliedAgent};
 pub use api_tokens::Principal;
 pub use assignments::{NewAssignment, TargetRow};
 pub use authority::StoredAuthority;
+pub use builtin::{AUTHOR, Seeded, newest_text};
 pub use changes::By;
 pub use error::DbError;
 pub use event_copy::{AuditEnd, Ingest, NewEvent, text as stored_text, time as stored_time};
 pub use events::{Commit, EventFilter, PageStart, Tail};
 pub use hosts::{Fleet, HeartbeatRow, NewHost};
-pub use policies::{Assigned, HostPolicies, NewVersion, VersionRow};
+pub use policies::{Assigned, Edit, HostPolicies, NewVersion, VersionRow};
 pub use pool::{Database, PoolOptions};
 
 use query::Query;
@@ -37,6 +40,7 @@ fn all_queries() -> impl Iterator<Item = &'static Query> {
         api_tokens::QUERIES,
         assignments::QUERIES,
         authority::QUERIES,
+        break_glass::QUERIES,
         changes::QUERIES,
         enrollment_tokens::QUERIES,
         event_copy::QUERIES,

@@ -144,6 +144,11 @@ impl Metrics {
                     fleet.agents_live,
                 ),
                 (
+                    "tyr_hosts_break_glass",
+                    "Hosts that report deny verdicts and do not enforce them.",
+                    fleet.break_glass,
+                ),
+                (
                     "tyr_event_position",
                     "Position of the newest event.",
                     fleet.events,

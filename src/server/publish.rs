@@ -2,14 +2,16 @@
 //! of what hosts do not enforce of them.
 
 use crate::model::action::Action;
-use crate::policy::load::{LoadOptions, load};
+use crate::policy::builtin::{self, Builtin};
+use crate::policy::load::{LoadOptions, Source, load};
 use crate::policy::problem::Problem;
 use crate::policy::rule::Policy;
+use crate::policy::switch::{self, SwitchError};
 use crate::wire::rest::{
-    AppliedPolicy, ApplyAnswer, Assignment, Enforcement, Host, HostLimit, Target,
+    AppliedPolicy, ApplyAnswer, Assignment, Enforcement, Host, HostLimit, SwitchRequest, Target,
 };
 
-use super::db::{By, Database, DbError, NewVersion};
+use super::db::{By, Database, DbError, Edit, NewVersion, Seeded, newest_text};
 
 /// Why nothing was applied.
 #[derive(Debug, thiserror::Error)]
@@ -33,16 +35,7 @@ pub async fn apply(
     dry_run: bool,
 ) -> Result<ApplyAnswer, PublishError> {
     let loaded = load(source, bytes, &LoadOptions::default()).map_err(PublishError::Refused)?;
-    let versions: Vec<NewVersion> = loaded
-        .policies
-        .iter()
-        .map(|source| NewVersion {
-            name: source.policy.name.clone(),
-            yaml: source.text.clone(),
-            description: source.policy.description.clone(),
-            rules: u32::try_from(source.policy.rules.len()).unwrap_or(u32::MAX),
-        })
-        .collect();
+    let versions: Vec<NewVersion> = loaded.policies.iter().map(new_version).collect();
     let outcomes = db.apply_policies(by, &versions, dry_run).await?;
     let hosts = db.hosts(None, None).await?;
     let mut answer = ApplyAnswer {
@@ -67,6 +60,101 @@ pub async fn apply(
         });
     }
     Ok(answer)
+}
+
+fn new_version(source: &Source) -> NewVersion {
+    NewVersion {
+        name: source.policy.name.clone(),
+        yaml: source.text.clone(),
+        description: source.policy.description.clone(),
+        rules: u32::try_from(source.policy.rules.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// The only policy of a text.
+fn one_version(text: &str) -> Result<NewVersion, SwitchError> {
+    let loaded = load("", text.as_bytes(), &LoadOptions::default());
+    match loaded.map(|loaded| loaded.policies).as_deref() {
+        Ok([source]) => Ok(new_version(source)),
+        _ => Err(SwitchError::NoPolicy),
+    }
+}
+
+/// Keeps the built-in policies, each in the text of this server.
+///
+/// # Errors
+///
+/// The database refuses.
+pub async fn seed(db: &Database, texts: &[Builtin]) -> Result<(), DbError> {
+    for builtin in texts {
+        let Ok(text) = one_version(builtin.text) else {
+            tracing::error!(policy = builtin.name, "a built-in policy is not valid");
+            continue;
+        };
+        let policy = builtin.name;
+        match db.seed_policy(&text).await? {
+            Seeded::Known => {}
+            Seeded::Created => tracing::info!(policy, "a built-in policy holds on all hosts"),
+            Seeded::Updated { version } => {
+                tracing::info!(policy, version, "a built-in policy has a newer text");
+            }
+            Seeded::Kept { version } => tracing::warn!(
+                policy,
+                version,
+                "a built-in policy was edited, so its newer text is kept and does not hold"
+            ),
+        }
+    }
+    Ok(())
+}
+
+/// Switches a rule in the newest version of a policy, which makes the next one. `None`: the
+/// policy is unknown.
+///
+/// # Errors
+///
+/// The database refuses.
+pub async fn switch_rule(
+    db: &Database,
+    by: &By,
+    name: &str,
+    asked: &SwitchRequest,
+) -> Result<Option<Result<u64, SwitchError>>, DbError> {
+    let edit = Edit {
+        what: match asked.enabled {
+            true => "policy.enable_rule",
+            false => "policy.disable_rule",
+        },
+        rule: asked.rule.clone(),
+        reason: asked.reason.clone(),
+    };
+    db.edit_policy(by, name, &edit, |text| {
+        one_version(&switch::set(text, &asked.rule, asked.enabled)?)
+    })
+    .await
+}
+
+/// What is to be said about a policy in a list: a built-in text that does not hold.
+///
+/// # Errors
+///
+/// The database refuses.
+pub async fn notice(db: &Database, name: &str) -> Result<Option<String>, DbError> {
+    if builtin::named(name).is_none() {
+        return Ok(None);
+    }
+    let versions = db.policy_versions(name).await?;
+    let (Some(current), Some(text)) = (versions.first(), newest_text(&versions)) else {
+        return Ok(None);
+    };
+    if switch::differ_by_switches_only(&current.yaml, &text.yaml) {
+        return Ok(None);
+    }
+    let number = builtin::number_of(&text.yaml);
+    Ok(Some(format!(
+        "`{name}` is not the text that comes with Tyr: text {number} is version {} of its history",
+        text.version
+    )))
 }
 
 /// What hosts do not enforce of a policy that is kept. A text that no longer loads has no limits

@@ -86,6 +86,15 @@ fn host_routes(state: &Arc<State>) -> Routes {
         .and(warp::post())
         .and(call(state))
         .then(hosts::revoke);
+    let break_glass = || warp::path!("api" / "v1" / "hosts" / String / "break-glass");
+    let start_break_glass = break_glass()
+        .and(warp::post())
+        .and(call(state))
+        .then(hosts::start_break_glass);
+    let end_break_glass = break_glass()
+        .and(warp::delete())
+        .and(call(state))
+        .then(hosts::end_break_glass);
     let agents = get(warp::path!("api" / "v1" / "agents"), state, agents::list);
     let agent = warp::path!("api" / "v1" / "agents" / String)
         .and(warp::get())
@@ -94,6 +103,10 @@ fn host_routes(state: &Arc<State>) -> Routes {
     list.or(show)
         .unify()
         .or(revoke)
+        .unify()
+        .or(start_break_glass)
+        .unify()
+        .or(end_break_glass)
         .unify()
         .or(agents)
         .unify()
@@ -134,6 +147,10 @@ fn policy_routes(state: &Arc<State>) -> Routes {
         .and(warp::post())
         .and(call(state))
         .then(policies::rollback);
+    let switch = at("switch")
+        .and(warp::post())
+        .and(call(state))
+        .then(policies::switch);
     let assign = at("assign")
         .and(warp::post())
         .and(call(state))
@@ -157,6 +174,8 @@ fn policy_routes(state: &Arc<State>) -> Routes {
         .or(diff)
         .unify()
         .or(rollback)
+        .unify()
+        .or(switch)
         .unify()
         .or(assign)
         .unify()

@@ -18,8 +18,9 @@ use super::db::{Database, PoolOptions};
 use super::metrics::Metrics;
 use super::postgres::PrivatePostgres;
 use crate::exit::chain;
+use crate::policy::builtin;
 
-use super::{ServerError, State, grace, grpc, ingest, notify, rest, retention, secret};
+use super::{ServerError, State, grace, grpc, ingest, notify, publish, rest, retention, secret};
 
 /// A server that is ready.
 pub struct Running {
@@ -91,6 +92,7 @@ async fn start_on(
         .as_deref()
         .map(read_seal)
         .transpose()?;
+    publish::seed(&db, &builtin::ALL).await?;
     let authority = Authority::load(&db, seal.as_ref()).await?;
     let names = config.all_names();
     let certificate = Arc::new(ServerCertificate::new(

@@ -12,6 +12,8 @@
 //! | GET | `hosts` | viewer | | [`HostList`] |
 //! | GET | `hosts/HOST` | viewer | | [`Host`] |
 //! | POST | `hosts/HOST/revoke` | admin | | [`Host`] |
+//! | POST | `hosts/HOST/break-glass` | admin | [`BreakGlassRequest`] | [`Host`] |
+//! | DELETE | `hosts/HOST/break-glass` | admin | | 204 |
 //! | GET | `agents` | viewer | [`AgentQuery`] | [`AgentList`] |
 //! | GET | `agents/ID` | viewer | | [`Agent`] |
 //! | POST | `policies` | operator | [`ApplyQuery`], body YAML | [`ApplyAnswer`] |
@@ -20,6 +22,7 @@
 //! | GET | `policies/NAME/versions` | viewer | | [`PolicyVersionList`] |
 //! | GET | `policies/NAME/diff` | viewer | [`DiffQuery`] | [`PolicyDiff`] |
 //! | POST | `policies/NAME/rollback` | operator | [`RollbackRequest`] | [`PolicyDocument`] |
+//! | POST | `policies/NAME/switch` | operator | [`SwitchRequest`] | [`PolicyDocument`] |
 //! | POST | `policies/NAME/assign` | operator | [`AssignRequest`] | [`AssignAnswer`] |
 //! | GET | `assignments` | viewer | [`AssignmentQuery`] | [`AssignmentList`] |
 //! | DELETE | `assignments/ID` | operator | | 204 |
@@ -42,11 +45,15 @@ mod policies;
 mod tokens;
 
 pub use events::{EventPage, EventQuery, EventRecord};
-pub use fleet::{Agent, AgentList, AgentQuery, Enforcement, Health, Host, HostList};
+pub use fleet::{
+    Agent, AgentList, AgentQuery, BREAK_GLASS_S_MAX, BreakGlass, BreakGlassRequest, Enforcement,
+    Health, Host, HostList,
+};
 pub use policies::{
     AppliedPolicy, ApplyAnswer, ApplyOutcome, ApplyQuery, AssignAnswer, AssignRequest, Assignment,
     AssignmentList, AssignmentQuery, DiffQuery, HostLimit, PolicyDiff, PolicyDocument, PolicyList,
-    PolicyQuery, PolicySummary, PolicyVersion, PolicyVersionList, RollbackRequest, Target,
+    PolicyQuery, PolicySummary, PolicyVersion, PolicyVersionList, RollbackRequest, SwitchRequest,
+    Target,
 };
 pub use tokens::{
     ApiToken, ApiTokenList, ApiTokenRequest, ApiTokenSecret, Change, ChangeList, ChangeQuery,

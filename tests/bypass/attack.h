@@ -146,24 +146,29 @@ static inline void write_text(const char *path, const char *text)
 	STEP(close(fd));
 }
 
-/* A user namespace in which the caller is root, with a mount namespace. Root needs only that. */
-static inline void private_mounts(void)
+/* A mount namespace, and `more`; who is not root gets a user namespace, in which it is. */
+static inline void private_namespaces(int more)
 {
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	char map[64];
 
 	if (uid) {
-		STEP(unshare(CLONE_NEWUSER | CLONE_NEWNS));
+		STEP(unshare(CLONE_NEWUSER | CLONE_NEWNS | more));
 		write_text("/proc/self/setgroups", "deny");
 		snprintf(map, sizeof(map), "0 %u 1", uid);
 		write_text("/proc/self/uid_map", map);
 		snprintf(map, sizeof(map), "0 %u 1", gid);
 		write_text("/proc/self/gid_map", map);
 	} else {
-		STEP(unshare(CLONE_NEWNS));
+		STEP(unshare(CLONE_NEWNS | more));
 	}
 	STEP(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+}
+
+static inline void private_mounts(void)
+{
+	private_namespaces(0);
 }
 
 #endif

@@ -5,9 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 out=../../target/bypass
 mkdir -p "$out"
-for source in attacks/*.c session.c victim.c; do
+for source in attacks/*.c session.c victim.c victim-alone.c; do
     program=$out/$(basename "$source" .c)
-    if [[ ! $program -nt $source || ! $program -nt attack.h ]]; then
-        printf '%s\0%s\0' "$program" "$source"
-    fi
-done | xargs -0 -r -n2 -P"$(nproc)" cc -std=gnu17 -O1 -Wall -Wextra -Werror -I. -pthread -o
+    [[ ! $program -nt $source || ! $program -nt attack.h || ! $program -nt uring.h ]] || continue
+    kind=-pthread
+    ! grep -q '^// build: static$' "$source" || kind=-static
+    [[ $source != victim-alone.c ]] || kind='-static -nostdlib -fno-stack-protector'
+    printf '%s -o %s %s\n' "$kind" "$program" "$source"
+done | xargs -r -L1 -P"$(nproc)" cc -std=gnu17 -O1 -Wall -Wextra -Werror -I.

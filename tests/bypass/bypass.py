@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 import catalogue  # noqa: E402
 import ground  # noqa: E402
+import peer  # noqa: E402
 from stack import Failed, Stack, in_scope, say, wait_until  # noqa: E402
 
 PROGRAMS = ROOT / "target/bypass"
@@ -32,16 +33,18 @@ USER = "tyr-agent"
 PHASES = ("free", "denied", "allowed")
 DONE, DENIED = 0, 1
 READY_SECONDS = 20
+FIRST_PORT = 20000
 PREEMPT = pathlib.Path("/sys/kernel/debug/sched/preempt")
 
 
 class Run:
     """One attack of one user in one phase."""
 
-    def __init__(self, attack, who, phase, owner):
+    def __init__(self, attack, who, phase, owner, port=0):
         self.attack = attack
+        self.port = port
         self.directory = ground.BASE / f"{who}-{phase}" / attack.folder
-        self.token = ground.prepare(self.directory, attack, owner)
+        self.token = ground.prepare(self.directory, attack, owner, port)
         self.before = None
         self.status = None
 
@@ -77,10 +80,11 @@ def start_outside(runs, who):
             friends.append(
                 subprocess.Popen(in_scope(*command), cwd=run.directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
             )
-        end = time.monotonic() + READY_SECONDS
+    end = time.monotonic() + READY_SECONDS
+    for run, friend in zip(runs, friends):
         while not (run.directory / "free/ready").exists():
-            if time.monotonic() > end or friends[-1].poll() is not None:
-                raise Failed(f"{run.attack.name} outside: {pathlib.Path(out.name).read_text()}")
+            if time.monotonic() > end or friend.poll() is not None:
+                raise Failed(f"{run.attack.name} outside: {pathlib.Path(f'{run.directory}.outside').read_text()}")
             time.sleep(0.02)
     return friends
 
@@ -138,9 +142,11 @@ def marker(stack, who):
 def audited(events, run):
     """Whether an enforced denial names one of the objects that the attack was after."""
     for wanted in run.attack.events:
-        pattern = wanted if wanted.startswith(("/", "*")) else f"{run.directory}/{wanted}"
+        wanted = wanted.replace("PORT", str(run.port)) if run.port else wanted
+        absolute = run.port or wanted.startswith(("/", "*"))
+        pattern = wanted if absolute else f"{run.directory}/{wanted}"
         for event in events:
-            if run.attack.action and event["action"] != run.attack.action:
+            if run.attack.actions and event["action"] not in run.attack.actions:
                 continue
             if event["enforced"] and fnmatch.fnmatchcase(event["resource"] or "", pattern.replace("[", "[[]")):
                 return True
@@ -152,7 +158,7 @@ def judge(attack, runs, events):
     wrong = []
     free, denied, allowed = (runs[phase] for phase in PHASES)
     for run, what in ((free, "outside any agent"), (allowed, "allowed")):
-        if run is allowed and not attack.allowed:
+        if run is allowed and not attack.allowed and not attack.open:
             if run.result()[0] not in attack.refusal:
                 wrong.append(f"not refused although Tyr always refuses it: {run.result()}")
         elif run.result()[0] != "done" or run.got() is False:
@@ -168,7 +174,7 @@ def judge(attack, runs, events):
         wrong.append(f"denied: {denied.result()} instead of {' or '.join(attack.refusal)}")
     if not audited(events, denied):
         near = sorted({f"{e['action']} {e['resource']}" for e in events if str(denied.directory) in (e["resource"] or "")})
-        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}")
+        wrong.append(f"no denial of {' or '.join(attack.events)} in the audit, but of {near[-6:]}: {line}")
     return wrong
 
 
@@ -211,13 +217,17 @@ def main():
     names = {attack.program for attack in attacks} | {"path-plain"}
     ground.make([
         *((PROGRAMS / name if (PROGRAMS / name).exists() else catalogue.ATTACKS / name, name) for name in names),
-        (PROGRAMS / "session", "session"), (PROGRAMS / "victim", "victim"), (HERE / "attack.py", "attack.py"),
+        (PROGRAMS / "session", "session"), (PROGRAMS / "victim", "victim"),
+        (PROGRAMS / "victim-alone", "victim-alone"), (HERE / "attack.py", "attack.py"),
     ])
     owners = {"root": 0, "user": pwd.getpwnam(USER).pw_uid}
     say(f"Linux {platform.release()}: preparing {len(attacks)} attacks")
+    networked = [(who, attack) for attack in attacks if attack.target == "connect" for who in attack.who]
+    ports = {asked: FIRST_PORT + number for number, asked in enumerate(networked)}
+    peer.Peer(ports.values())
     results = {
         who: {
-            attack.name: {phase: Run(attack, who, phase, owner) for phase in PHASES}
+            attack.name: {phase: Run(attack, who, phase, owner, ports.get((who, attack), 0)) for phase in PHASES}
             for attack in attacks if who in attack.who
         }
         for who, owner in owners.items()

@@ -1,16 +1,19 @@
 """The attacks, as the comment at the top of each file in attacks/ declares them.
 
     tries:     what it does, in one line
-    target:    read, write or exec: what it is after, and so what counts as evidence; self: Tyr itself
+    target:    read, write or exec: what it is after, and so what counts as evidence; connect: a peer that answers
+               with the secret; self: Tyr itself
     who:       both (default), user or root
     variants:  the attack is run once for each; it finds the name in its second argument
     refusal:   the errors that are a refusal; EPERM by default
+    action:    the actions that the audit may show for it, if not only that of the target
     event:     the objects, relative to the attack's directory or absolute, of which the audit must name one; `*` stands
-               for anything
+               for anything, PORT for the port of the peer, VARIANT for the variant
     setup:     a shell command of root in the attack's directory, before any policy; $ATTACK and $VARIANT are set
     before:    a shell command, run by what then becomes the agent; the attack gets a session of its own
     outside:   yes: the attack is also run outside any agent, with `outside` in front of its variant; it has made
                free/ready when the agent may start
+    build:     static: it is compiled to a program that needs no loader
     allowed:   no: Tyr refuses it whatever the policies say
     now:       open: it is known to get through, and the test fails when it no longer does
 """
@@ -24,10 +27,11 @@ EVENTS = {
     "read": ("file_read", "guarded/secret"),
     "write": ("file_write", "locked/file"),
     "exec": ("exec", "programs/denied"),
+    "connect": ("net_connect", "127.66.0.1:PORT/*"),
     "self": ("", "*"),
 }
 KEYS = {
-    "tries", "target", "who", "variants", "refusal", "event", "action", "setup", "before", "outside", "allowed", "now",
+    "tries", "target", "who", "variants", "refusal", "event", "action", "setup", "before", "outside", "allowed", "now", "build",
 }
 WHO = {"both": ("user", "root"), "user": ("user",), "root": ("root",)}
 
@@ -47,7 +51,7 @@ class Attack:
     target: str
     who: tuple
     refusal: tuple
-    action: str
+    actions: tuple
     events: tuple
     setup: str
     before: str
@@ -106,8 +110,8 @@ def read(source):
             target=said["target"],
             who=WHO[said.get("who", "both")],
             refusal=tuple(said.get("refusal", "EPERM").split()),
-            action=said.get("action", action),
-            events=tuple(said.get("event", event).split()),
+            actions=tuple(said.get("action", action).split()),
+            events=tuple(said.get("event", event).replace("VARIANT", variant).split()),
             setup=said.get("setup", ""),
             before=said.get("before", ""),
             outside=said.get("outside") == "yes",

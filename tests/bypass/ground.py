@@ -23,7 +23,7 @@ def make(programs):
     BASE.mkdir(parents=True, exist_ok=True)
     with open(IMAGE, "wb") as image:
         image.truncate(IMAGE_BYTES)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", str(IMAGE)], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal,^metadata_csum", str(IMAGE)], check=True)
     for module in ("loop", "ext4"):
         subprocess.run(["modprobe", module], check=True)
     device = subprocess.run(["losetup", "-f", "--show", str(IMAGE)], check=True, capture_output=True, text=True).stdout
@@ -36,7 +36,7 @@ def make(programs):
     shutil.copy(BIN / "session", agent)
 
 
-def prepare(directory, attack, owner):
+def prepare(directory, attack, owner, port):
     """One attack's directory. Returns what only who reads guarded/secret can know."""
     token = "secret-" + secrets.token_hex(8)
     for name in ("guarded/below", "locked/empty", "programs", "listed", "bound", "free"):
@@ -45,6 +45,7 @@ def prepare(directory, attack, owner):
         (directory / name).write_text(token + "\n")
     (directory / "locked/file").write_text("as it was\n")
     (directory / "free/file").write_text("free\n")
+    (directory / "free/port").write_text(f"{port}\n")
     for name in ("programs/denied", "programs/bound", "listed/allowed"):
         shutil.copy(BIN / "victim", directory / name)
     for found in [directory.parent, directory, *directory.rglob("*")]:
@@ -76,7 +77,7 @@ def seen(path):
     info = os.lstat(path)
     regular = stat.S_ISREG(info.st_mode)
     return (
-        info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_nlink, info.st_rdev, info.st_mtime_ns,
+        info.st_ino, info.st_mode, info.st_uid, info.st_gid, info.st_nlink, info.st_rdev, info.st_mtime_ns, info.st_ctime_ns,
         info.st_blocks if regular else 0,
         hashlib.sha256(path.read_bytes()).hexdigest() if regular else "",
         os.readlink(path) if stat.S_ISLNK(info.st_mode) else "",
@@ -97,7 +98,7 @@ def picture(directory):
 def evidence(directory, attack, token, before):
     """Whether the attack got what it was after, whatever it says of itself; None when only it can know."""
     output = said(directory)
-    if attack.target == "read":
+    if attack.target in ("read", "connect"):
         return token.encode() in output
     if attack.target == "exec":
         return VICTIM_SAYS in output

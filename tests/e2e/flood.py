@@ -102,7 +102,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tyr-flood.", dir=os.environ.get("TMPDIR", "/tmp")) as scratch:
         directory = pathlib.Path(scratch)
         os.chmod(directory, 0o755)
-        with Stack(directory / "tyr") as stack:
+        # A self-test of the daemon would be among what is lost.
+        with Stack(directory / "tyr", config="canary_interval_ms: 3600000\n") as stack:
             stack.apply(HERE / "agents-policy.yaml", "any-agent")
             flooder = Flooder(directory)
             flooder.do("forbidden", 1)

@@ -41,13 +41,15 @@ def wait_until(what, condition, seconds=WAIT_SECONDS):
 class Stack:
     """Start with `with Stack(directory) as stack`."""
 
-    def __init__(self, directory, tyr=None):
+    def __init__(self, directory, tyr=None, config=""):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         os.chmod(self.directory, 0o755)
         self.tyr = str(tyr or os.environ.get("TYR", ROOT / "target/debug/tyr"))
         self.data = self.directory / "server"
         self.state = self.directory / "daemon"
+        self.config = self.directory / "daemon.yaml"
+        self.config.write_text(config)
         self.environment = dict(
             os.environ, HOME=str(self.directory), XDG_CONFIG_HOME=str(self.directory / "config")
         )
@@ -109,9 +111,13 @@ class Stack:
     def spawn_daemon(self, token=None):
         enrol = ["--enroll", token] if token else []
         self.daemon = self.spawn(
-            "daemon", "daemon", "--server", GRPC, "--state-dir", str(self.state),
+            "daemon", "daemon", "--config", str(self.config), "--server", GRPC, "--state-dir", str(self.state),
             "--scope", f"cgroup:{SCOPE}", *enrol,
         )
+
+    def starts(self):
+        """How many daemons got ready so far."""
+        return self.log("daemon").count("the daemon is ready")
 
     def wait_enforcing(self):
         def ready():

@@ -7,7 +7,7 @@ use tyr::exit::Exit;
 use tyr::process::Process;
 
 /// Every command that has a page of its own.
-const PAGES: [&str; 33] = [
+const PAGES: [&str; 38] = [
     "",
     "server",
     "daemon",
@@ -30,8 +30,13 @@ const PAGES: [&str; 33] = [
     "policy diff",
     "policy history",
     "policy rollback",
+    "policy disable",
+    "policy enable",
     "policy assign",
     "policy unassign",
+    "break-glass",
+    "break-glass start",
+    "break-glass end",
     "audit",
     "audit tail",
     "audit search",

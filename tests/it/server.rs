@@ -1,6 +1,7 @@
 //! The server as hosts and people meet it: real PostgreSQL, real TLS.
 
 mod audit;
+mod builtin;
 mod database;
 mod enrollment;
 mod export;

@@ -59,6 +59,35 @@ fn a_sibling_is_the_makers_child() {
 }
 
 #[test]
+fn a_descendant_outlives_the_agent() {
+    use std::os::fd::AsRawFd;
+    let _turn = setting();
+    let ((wait, start), (from, to)) = (pipe(), pipe());
+    let agent = as_agent(|| {
+        // SAFETY: the child leaves by _exit; one byte is read and four are written.
+        unsafe {
+            if libc::fork() == 0 {
+                let mut byte = 0u8;
+                libc::setsid();
+                libc::read(wait.as_raw_fd(), (&raw mut byte).cast(), 1);
+                let result = read(SECRET);
+                libc::write(to.as_raw_fd(), (&raw const result).cast(), 4);
+                libc::_exit(0);
+            }
+        }
+        0
+    });
+    assert_eq!(agent, 0, "the agent has ended");
+    let mut result = -1i32;
+    // SAFETY: one byte is written and four are read.
+    unsafe {
+        libc::write(start.as_raw_fd(), c"x".as_ptr().cast(), 1);
+        libc::read(from.as_raw_fd(), (&raw mut result).cast(), 4);
+    }
+    assert_eq!(result, EPERM);
+}
+
+#[test]
 fn an_exec_by_a_thread_keeps_the_identity() {
     let _turn = setting();
     let status = as_agent(|| {

@@ -5,9 +5,11 @@
 
 mod alias;
 mod daemon;
+mod degraded;
 mod deputies;
 mod exec;
 mod file;
+mod guard;
 mod guest;
 mod kernel;
 mod lifecycle;
@@ -15,6 +17,7 @@ mod lineage;
 mod names;
 mod network;
 mod object;
+mod preempt;
 mod probe;
 mod recognise;
 mod remember;

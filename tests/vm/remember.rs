@@ -60,7 +60,11 @@ struct Agent {
 fn serve(requests: OwnedFd, answers: OwnedFd) {
     let (mut requests, mut answers) = (std::fs::File::from(requests), std::fs::File::from(answers));
     let mut request = [0; 256];
-    while let Ok(length @ 2..) = requests.read(&mut request) {
+    loop {
+        let length = requests.read(&mut request).expect("a request");
+        if length < 2 {
+            return;
+        }
         let path = &request[1..length];
         let result = match request[0] {
             b'r' => open(path, libc::O_RDONLY),
@@ -117,11 +121,15 @@ impl Agent {
     }
 
     fn ask(&mut self, what: char, path: &str) -> i32 {
-        write!(self.requests, "{what}{path}").unwrap();
+        let asked = self.requests.write_all(format!("{what}{path}").as_bytes());
         let mut answer = [0; 4];
-        self.answers
-            .read_exact(&mut answer)
-            .expect("the agent lives");
+        let answered = asked.and_then(|()| self.answers.read_exact(&mut answer));
+        answered.unwrap_or_else(|error| {
+            let mut status = 0;
+            // SAFETY: `status` is valid; the child is ours.
+            unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) };
+            panic!("{what}{path}: {error}; the agent's status is {status:#x}")
+        });
         i32::from_ne_bytes(answer)
     }
 

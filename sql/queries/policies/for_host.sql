@@ -31,9 +31,13 @@ SELECT
     matching.version,
     matching.agent_types,
     matching.mode,
-    policy_versions.yaml
+    policy_versions.yaml,
+    break_glass.ends_at AS break_glass_ends_at,
+    break_glass.reason AS break_glass_reason,
+    break_glass.started_by AS break_glass_started_by
 FROM hosts
 CROSS JOIN policy_revision
+LEFT JOIN break_glass ON break_glass.host_id = hosts.id AND break_glass.ends_at > now()
 LEFT JOIN matching ON true
 LEFT JOIN policy_versions
     ON policy_versions.policy = matching.policy AND policy_versions.version = matching.version

@@ -114,6 +114,13 @@ pub(super) fn list(process: &mut Process, list: &List) -> Outcome {
         ]);
     }
     write(process, &table.text())?;
+    for notice in answer
+        .policies
+        .iter()
+        .filter_map(|policy| policy.notice.as_ref())
+    {
+        tell(process, notice);
+    }
     Ok(Exit::Ok)
 }
 

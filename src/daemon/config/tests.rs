@@ -144,10 +144,7 @@ fn the_canary_has_an_interval_that_makes_sense() {
         };
         Config::resolve(&args, "host")
     };
-    assert_eq!(
-        resolve("").unwrap().canary_interval,
-        Duration::from_secs(10)
-    );
+    assert_eq!(resolve("").unwrap().canary_interval, Duration::from_secs(5));
     let set = resolve("canary_interval_ms: 500\n").unwrap();
     assert_eq!(set.canary_interval, Duration::from_millis(500));
     for wrong in ["canary_interval_ms: 0\n", "canary_interval_ms: 99999999\n"] {

@@ -180,7 +180,7 @@ fn what_was_decided_before_the_session_was_known_is_no_disagreement() {
 #[test]
 fn what_the_kernel_decides_without_rules_has_its_reason() {
     for (reason, text) in [
-        (Reason::SelfProtection, "Tyr protects itself"),
+        (Reason::SelfProtection("signals"), "Tyr protects itself"),
         (
             Reason::Moved,
             "the new name lies under other rules than the old one",
@@ -204,7 +204,12 @@ fn what_the_kernel_decides_without_rules_has_its_reason() {
             (judged.operation.reason.as_str(), judged.disagreement),
             (text, None)
         );
-        assert_eq!(judged.operation.rule, None);
+        let named = (judged.operation.policy, judged.operation.rule);
+        let expected = match reason {
+            Reason::SelfProtection(rule) => (Some("tyr-self".to_owned()), Some(rule.to_owned())),
+            _ => (None, None),
+        };
+        assert_eq!(named, expected);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real kernel: programs and maps, the host's mount table, and the policy compiler.
 
+mod prove;
 mod skipped;
 
 use std::collections::{BTreeMap, HashSet};
@@ -27,6 +28,7 @@ use super::{
     Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
     Session, Subject, Wanted,
 };
+use prove::{Proving, Unproven};
 use skipped::Skipped;
 
 /// How long a wait may keep the daemon from ending.
@@ -55,14 +57,9 @@ pub struct Live {
     /// Held by whoever tags processes or changes the image.
     turn: Mutex<Option<Proving>>,
     /// Why enforcement is not claimed; `None`: it was proved.
-    unproven: Mutex<Option<String>>,
-}
-
-/// What the self-test needs of the image in force.
-#[derive(Clone, Copy, Debug)]
-struct Proving {
-    generation: u32,
-    slot: u32,
+    unproven: Mutex<Option<Unproven>>,
+    /// How often it is proved again, for whoever reads the canary's state.
+    proof_interval: Duration,
 }
 
 impl Live {
@@ -83,6 +80,9 @@ impl Live {
             ..LoadOptions::default()
         })
         .map_err(said)?;
+        if programs.mode() != EnforcementMode::Observe {
+            programs.protect_process(std::process::id()).map_err(said)?;
+        }
         // Opened before the table is read, so that no change falls between the two.
         let watch = MountWatch::new().map_err(said)?;
         Ok(Live {
@@ -96,7 +96,10 @@ impl Live {
             skipped: Skipped::default(),
             observed_generation: AtomicU32::new(0),
             turn: Mutex::new(None),
-            unproven: Mutex::new(Some("enforcement has not been proved yet".to_owned())),
+            unproven: Mutex::new(Some(Unproven::now(
+                "enforcement has not been proved yet".to_owned(),
+            ))),
+            proof_interval: Duration::ZERO,
         })
     }
 
@@ -107,44 +110,10 @@ impl Live {
         Ok(sessions)
     }
 
-    /// A daemon that was killed in a self-test leaves its session.
-    fn remove_old_self_tests(&self) -> Result<(), KernelError> {
-        for (number, session) in self.programs.sessions().map_err(said)? {
-            if session.types == [selftest::TYPE_NUMBER] {
-                self.programs.remove_session(number).map_err(said)?;
-            }
-        }
-        Ok(())
-    }
-
     fn turn(&self) -> MutexGuard<'_, Option<Proving>> {
         self.turn
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn unproven(&self) -> MutexGuard<'_, Option<String>> {
-        self.unproven
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn try_proof(&self) -> Result<(), KernelError> {
-        let turn = self.turn();
-        let Some(proving) = *turn else {
-            return Err(KernelError("no policy image is in force".to_owned()));
-        };
-        self.remove_old_self_tests()?;
-        let proof = selftest::prove(&self.programs, proving.generation, proving.slot);
-        let proof = proof.map_err(|error| KernelError(format!("self-test: {}", said(error))))?;
-        let not_denied = proof.not_denied();
-        if not_denied.is_empty() {
-            return Ok(());
-        }
-        let what = not_denied.join(", ");
-        Err(KernelError(format!(
-            "self-test: {what} was not denied where policy denies it"
-        )))
     }
 
     /// The policies with the rules of the self-test, and the slots: those of the sessions, then
@@ -164,6 +133,13 @@ impl Live {
         let mut policies = wanted.policies.to_vec();
         policies.push(selftest::policy());
         (policies, slots)
+    }
+
+    /// Tells whoever asks, from the next proof on, that there will be one every `interval`.
+    #[must_use]
+    pub fn proved_every(mut self, interval: Duration) -> Live {
+        self.proof_interval = interval;
+        self
     }
 
     /// Whether an earlier daemon's programs were taken over.
@@ -296,7 +272,7 @@ impl Live {
             record::Reason::Unsettled => Reason::Unsettled,
             record::Reason::TooLong => Reason::TooLong,
             record::Reason::Fault => Reason::Fault,
-            record::Reason::Own => Reason::SelfProtection,
+            record::Reason::Own(rule) => Reason::SelfProtection(rule.name()),
             record::Reason::Moved => Reason::Moved,
         };
         let (resource, described) = self.resource(&operation.object, reason);
@@ -323,6 +299,7 @@ impl Live {
                     (Resource::Paths(paths), String::new())
                 }
             }
+            record::Object::Act(act) => (Resource::Unknown, act.to_string()),
             record::Object::Address {
                 ip: Some(ip),
                 port,
@@ -361,7 +338,7 @@ impl Kernel for Live {
         if !self.is_observing()
             && let Some(unproven) = &*self.unproven()
         {
-            limits.insert(0, unproven.clone());
+            limits.insert(0, unproven.to_string());
         }
         if self.programs.has_predecessor() {
             limits.push(PREDECESSOR_LIMIT.to_owned());
@@ -415,14 +392,24 @@ impl Kernel for Live {
         };
         compiled.unknown_slot = unknown_slot;
         let mut turn = self.turn();
+        let canary = turn.as_mut().and_then(|proving| proving.canary.take());
         let prepare = |generation: u32| {
+            if let Some(canary) = &canary {
+                let session = canary.session();
+                self.programs.refine_session(session, generation, slot)?;
+            }
             for ((number, _), slot) in wanted.sessions.iter().zip(&compiled.slots) {
                 self.programs.refine_session(*number, generation, *slot)?;
             }
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
-        *turn = Some(Proving { generation, slot });
+        *turn = Some(Proving {
+            generation,
+            slot,
+            canary,
+            asked: 0,
+        });
         match self.programs.take_over() {
             Ok(false) => {}
             Ok(true) => self.left_behind.store(true, Ordering::Release),
@@ -439,7 +426,8 @@ impl Kernel for Live {
             return Ok(());
         }
         let outcome = self.try_proof();
-        *self.unproven() = outcome.as_ref().err().map(ToString::to_string);
+        let said = self.note(&outcome);
+        self.leave_state(said);
         outcome
     }
 

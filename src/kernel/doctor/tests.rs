@@ -9,7 +9,27 @@ fn sample(proof: Option<Proof>) -> Report {
         proven: proof.is_some_and(Proof::holds),
         proof,
         pinned: false,
+        skipped: BTreeMap::new(),
+        canary: None,
+        alarm: String::new(),
     }
+}
+
+#[test]
+fn a_skipped_program_is_shown_and_proves_the_opposite() {
+    let mut report = sample(Some(Proof {
+        open: libc::EPERM,
+        exec: libc::EPERM,
+        connect: libc::EPERM,
+    }));
+    assert!(report.can_enforce());
+    report.skipped.insert("fmod_file_open".to_owned(), 3);
+    assert!(!report.can_enforce());
+    assert!(
+        report
+            .to_string()
+            .contains("SKIPPED  fmod_file_open: 3 operations")
+    );
 }
 
 #[test]
@@ -82,4 +102,29 @@ fn the_self_test_policy_binds_only_its_own_agent() {
     let effective = selftest::policy();
     assert_eq!(effective.agent_types, [selftest::AGENT_TYPE]);
     assert_eq!(effective.policy.rules.len(), 3);
+}
+
+#[test]
+fn a_daemon_that_proves_nothing_is_an_alarm() {
+    let eperm = libc::EPERM;
+    let mut report = sample(Some(Proof {
+        open: eperm,
+        exec: eperm,
+        connect: eperm,
+    }));
+    assert!(report.can_enforce());
+    report.canary = Some(canary::State {
+        at_boot_ms: 0,
+        every_ms: 5_000,
+        unproven: String::new(),
+    });
+    assert!(report.can_enforce());
+    assert!(report.to_string().contains("canary   denied its decoy"));
+    report.alarm = "open was not denied".to_owned();
+    assert!(!report.can_enforce());
+    let text = report.to_string();
+    assert!(
+        text.contains("canary   ALARM: open was not denied"),
+        "{text}"
+    );
 }

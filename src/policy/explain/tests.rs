@@ -175,3 +175,18 @@ fn a_monitored_policy_is_not_enforced() {
         "not enforced: the policy is assigned in monitor mode"
     );
 }
+
+#[test]
+fn what_is_built_in_is_named() {
+    let answer = ask("file_write", "/var/lib/tyr/policies.json", None, false);
+    let expected = json!({
+        "verdict": "deny", "policy": "tyr-self", "rule": "state-write", "severity": "critical",
+        "enforced": "kernel"
+    });
+    assert_eq!(answer.json, expected);
+    assert!(
+        answer.text.contains("rule:     state-write (built in)"),
+        "{}",
+        answer.text
+    );
+}

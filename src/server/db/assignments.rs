@@ -1,5 +1,6 @@
 //! Table `assignments`.
 
+use deadpool_postgres::GenericClient;
 use serde_json::json;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -39,42 +40,9 @@ impl Database {
     /// Assigns a policy that exists in that version, in place of an assignment of it to the same
     /// target and agent types.
     pub async fn assign(&self, by: &By, new: &NewAssignment) -> Result<Assignment, DbError> {
-        let (kind, host, key, value) = match &new.target {
-            TargetRow::All => ("all", None, None, None),
-            TargetRow::Host(id) => ("host", Some(*id), None, None),
-            TargetRow::Label { key, value } => ("label", None, Some(key), Some(value)),
-        };
-        let mut types = new.agent_types.clone();
-        types.sort();
-        types.dedup();
         let mut client = self.client().await?;
         let transaction = begin(&mut client).await?;
-        let row = PUT
-            .one(
-                &transaction,
-                &[
-                    &Uuid::now_v7(),
-                    &new.policy,
-                    &new.version.map(signed),
-                    &kind,
-                    &host,
-                    &key,
-                    &value,
-                    &types,
-                    &new.mode.name(),
-                    &by.who,
-                ],
-            )
-            .await?;
-        let assigned = assignment(&row)?;
-        record(
-            &transaction,
-            by,
-            "policy.assign",
-            &new.policy,
-            json!(assigned),
-        )
-        .await?;
+        let assigned = put(&transaction, by, new).await?;
         policies::bump(&transaction).await?;
         commit(transaction).await?;
         Ok(assigned)
@@ -109,6 +77,42 @@ impl Database {
             .map(assignment)
             .collect()
     }
+}
+
+/// Assigns in a transaction that counts the change.
+pub(super) async fn put(
+    on: &impl GenericClient,
+    by: &By,
+    new: &NewAssignment,
+) -> Result<Assignment, DbError> {
+    let (kind, host, key, value) = match &new.target {
+        TargetRow::All => ("all", None, None, None),
+        TargetRow::Host(id) => ("host", Some(*id), None, None),
+        TargetRow::Label { key, value } => ("label", None, Some(key), Some(value)),
+    };
+    let mut types = new.agent_types.clone();
+    types.sort();
+    types.dedup();
+    let row = PUT
+        .one(
+            on,
+            &[
+                &Uuid::now_v7(),
+                &new.policy,
+                &new.version.map(signed),
+                &kind,
+                &host,
+                &key,
+                &value,
+                &types,
+                &new.mode.name(),
+                &by.who,
+            ],
+        )
+        .await?;
+    let assigned = assignment(&row)?;
+    record(on, by, "policy.assign", &new.policy, json!(assigned)).await?;
+    Ok(assigned)
 }
 
 fn assignment(row: &Row) -> Result<Assignment, DbError> {

@@ -13,7 +13,7 @@ use super::agents::{self, SeenAgent};
 use super::changes::{By, record};
 use super::pool::{begin, commit};
 use super::query::{column, count, queries, signed};
-use super::{Database, DbError, event_copy, policies};
+use super::{Database, DbError, break_glass, event_copy, policies};
 use crate::wire::rest::{Enforcement, Host};
 
 queries! {
@@ -62,6 +62,7 @@ pub struct Fleet {
     pub enrolled: u64,
     pub stale: u64,
     pub agents_live: u64,
+    pub break_glass: u64,
     pub events: u64,
     pub policy_revision: u64,
 }
@@ -188,6 +189,7 @@ impl Database {
             enrolled: count(&row, "enrolled")?,
             stale: count(&row, "stale")?,
             agents_live: count(&row, "agents_live")?,
+            break_glass: count(&row, "break_glass")?,
             events: count(&row, "events")?,
             policy_revision: count(&row, "policy_revision")?,
         })
@@ -242,5 +244,6 @@ fn host(row: &Row) -> Result<Host, DbError> {
         acknowledged: count(row, "acknowledged")?,
         counters: counters.0,
         agents_live: count(row, "agents_live")?,
+        break_glass: break_glass::of_row(row)?,
     })
 }

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(2, "policies", "0002_policies.sql"),
     migration!(3, "agents", "0003_agents.sql"),
     migration!(4, "events", "0004_events.sql"),
+    migration!(5, "break_glass", "0005_break_glass.sql"),
 ];
 
 /// Held while migrating, so that of several servers one does it. Any number no one else uses.

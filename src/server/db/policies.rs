@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::changes::{By, record};
 use super::pool::{begin, commit};
 use super::query::{column, count, count_or_null, named, queries, signed};
-use super::{Database, DbError};
+use super::{Database, DbError, break_glass};
 use crate::model::verdict::Mode;
-use crate::wire::rest::{ApplyOutcome, PolicySummary};
+use crate::wire::rest::{ApplyOutcome, BreakGlass, PolicySummary};
 
 queries! {
     LOCK = "policies/lock";
@@ -33,6 +33,21 @@ pub struct NewVersion {
     pub yaml: String,
     pub description: String,
     pub rules: u32,
+}
+
+/// A change inside a text, as it is recorded.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// Such as `policy.disable_rule`.
+    pub what: &'static str,
+    pub rule: String,
+    pub reason: String,
+}
+
+impl Edit {
+    fn detail(&self, version: u64) -> serde_json::Value {
+        json!({ "version": version, "rule": self.rule, "reason": self.reason })
+    }
 }
 
 /// One version with its text.
@@ -61,6 +76,7 @@ pub struct Assigned {
 pub struct HostPolicies {
     pub revision: u64,
     pub policies: Vec<Assigned>,
+    pub break_glass: Option<BreakGlass>,
 }
 
 /// Counts a change of what holds anywhere; servers hear of it on commit.
@@ -84,7 +100,7 @@ impl Database {
         order.sort_by_key(|&index| &policies[index].name);
         let mut done = vec![(0, ApplyOutcome::Unchanged); policies.len()];
         for index in order {
-            done[index] = apply(&transaction, by, &policies[index], None).await?;
+            done[index] = apply(&transaction, by, &policies[index], None, None).await?;
         }
         if dry_run {
             return Ok(done);
@@ -120,7 +136,7 @@ impl Database {
             description: column(&row, "description")?,
             rules: column::<i32>(&row, "rules")?.unsigned_abs(),
         };
-        let done = apply(&transaction, by, &old, Some(version)).await?;
+        let done = apply(&transaction, by, &old, Some(version), None).await?;
         if done.1 != ApplyOutcome::Unchanged {
             bump(&transaction).await?;
         }
@@ -150,12 +166,32 @@ impl Database {
 
     /// Versions of a policy, newest first; none when it is unknown.
     pub async fn policy_versions(&self, name: &str) -> Result<Vec<VersionRow>, DbError> {
-        VERSIONS
-            .rows(&self.client().await?, &[&name])
-            .await?
-            .iter()
-            .map(version_row)
-            .collect()
+        versions(&self.client().await?, name).await
+    }
+
+    /// Makes the next version of a policy from its newest one; `None` when it is unknown.
+    pub async fn edit_policy<E>(
+        &self,
+        by: &By,
+        name: &str,
+        edit: &Edit,
+        change: impl FnOnce(&str) -> Result<NewVersion, E>,
+    ) -> Result<Option<Result<u64, E>>, DbError> {
+        let mut client = self.client().await?;
+        let transaction = begin(&mut client).await?;
+        let Some(newest) = lock(&transaction, name).await? else {
+            return Ok(None);
+        };
+        let new = match change(&newest.yaml) {
+            Ok(new) => new,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let (version, outcome) = apply(&transaction, by, &new, None, Some(edit)).await?;
+        if outcome != ApplyOutcome::Unchanged {
+            bump(&transaction).await?;
+        }
+        commit(transaction).await?;
+        Ok(Some(Ok(version)))
     }
 
     /// The newest revision of what holds anywhere.
@@ -172,6 +208,7 @@ impl Database {
         let mut holds = HostPolicies {
             revision: count(first, "revision")?,
             policies: Vec::new(),
+            break_glass: break_glass::of_row(first)?,
         };
         for row in &rows {
             let Some(policy) = column::<Option<String>>(row, "policy")? else {
@@ -189,11 +226,12 @@ impl Database {
     }
 }
 
-async fn apply(
+pub(super) async fn apply(
     on: &impl GenericClient,
     by: &By,
     new: &NewVersion,
     rollback_of: Option<u64>,
+    edit: Option<&Edit>,
 ) -> Result<(u64, ApplyOutcome), DbError> {
     let created = CREATE.optional(on, &[&new.name]).await?.is_some();
     let (version, outcome) = if created {
@@ -224,15 +262,38 @@ async fn apply(
         )
         .await?;
     ADVANCE.execute(on, &[&new.name, &number]).await?;
-    let (what, detail) = match rollback_of {
-        None => ("policy.apply", json!({ "version": version })),
-        Some(old) => (
+    let (what, detail) = match (edit, rollback_of) {
+        (Some(edit), _) => (edit.what, edit.detail(version)),
+        (None, None) => ("policy.apply", json!({ "version": version })),
+        (None, Some(old)) => (
             "policy.rollback",
             json!({ "version": version, "rollback_of": old }),
         ),
     };
     record(on, by, what, &new.name, detail).await?;
     Ok((version, outcome))
+}
+
+/// Locks a policy and gives its newest version; `None` when it is unknown.
+pub(super) async fn lock(
+    on: &impl GenericClient,
+    name: &str,
+) -> Result<Option<VersionRow>, DbError> {
+    let Some(newest) = LOCK.optional(on, &[&name]).await? else {
+        return Ok(None);
+    };
+    let version = signed(count(&newest, "version")?);
+    let row = SHOW.one(on, &[&name, &Some(version)]).await?;
+    version_row(&row).map(Some)
+}
+
+/// Versions of a policy, newest first.
+pub(super) async fn versions(
+    on: &impl GenericClient,
+    name: &str,
+) -> Result<Vec<VersionRow>, DbError> {
+    let rows = VERSIONS.rows(on, &[&name]).await?;
+    rows.iter().map(version_row).collect()
 }
 
 fn version_row(row: &Row) -> Result<VersionRow, DbError> {
@@ -256,5 +317,6 @@ fn summary(row: &Row) -> Result<PolicySummary, DbError> {
         created_at: column(row, "created_at")?,
         updated_at: column(row, "updated_at")?,
         updated_by: column(row, "updated_by")?,
+        notice: None,
     })
 }

@@ -102,5 +102,10 @@ fn message(holds: HostPolicies) -> PolicySet {
     PolicySet {
         revision: holds.revision,
         policies: policies.collect(),
+        break_glass: holds.break_glass.map(|held| proto::BreakGlass {
+            ends_ns: i64::try_from(held.ends_at.as_nanosecond()).unwrap_or(i64::MAX),
+            reason: held.reason,
+            started_by: held.started_by,
+        }),
     }
 }

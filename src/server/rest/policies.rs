@@ -7,15 +7,19 @@ use warp::reply::Response;
 
 use super::Call;
 use super::error::{Failure, answer};
+use super::tokens::text;
+use crate::policy::switch::SwitchError;
 use crate::server::db::VersionRow;
 use crate::server::publish;
 use crate::wire::rest::{
     ApplyAnswer, ApplyQuery, DiffQuery, PolicyDiff, PolicyDocument, PolicyList, PolicyQuery,
-    PolicyVersion, PolicyVersionList, Role, RollbackRequest,
+    PolicyVersion, PolicyVersionList, Role, RollbackRequest, SwitchRequest,
 };
 
 /// Lines around a change.
 const CONTEXT_LINES: usize = 3;
+/// Longest reason for a change.
+pub(super) const REASON_CHARS_MAX: usize = 1_000;
 
 pub(super) async fn apply(call: Call) -> Response {
     answer(keep(&call).await)
@@ -35,9 +39,11 @@ pub(super) async fn list(call: Call) -> Response {
 
 async fn all(call: &Call) -> Result<PolicyList, Failure> {
     call.allow(Role::Viewer)?;
-    Ok(PolicyList {
-        policies: call.state.db.policies().await?,
-    })
+    let mut policies = call.state.db.policies().await?;
+    for policy in &mut policies {
+        policy.notice = publish::notice(&call.state.db, &policy.name).await?;
+    }
+    Ok(PolicyList { policies })
 }
 
 pub(super) async fn show(name: String, call: Call) -> Response {
@@ -158,5 +164,22 @@ async fn bring_back(name: &str, call: &Call) -> Result<PolicyDocument, Failure> 
     version_of(name, Some(asked.version), call).await?;
     let done = call.state.db.roll_back(&by, name, asked.version).await?;
     let (version, _) = done.ok_or_else(|| Failure::not_found("policy", name))?;
+    document(name, Some(version), call).await
+}
+
+pub(super) async fn switch(name: String, call: Call) -> Response {
+    answer(switch_rule(&name, &call).await)
+}
+
+async fn switch_rule(name: &str, call: &Call) -> Result<PolicyDocument, Failure> {
+    let by = call.allow_change(Role::Operator)?;
+    let asked: SwitchRequest = call.json()?;
+    text("reason", &asked.reason, 0, REASON_CHARS_MAX)?;
+    let switched = publish::switch_rule(&call.state.db, &by, name, &asked).await?;
+    let version = switched.ok_or_else(|| Failure::not_found("policy", name))?;
+    let version = version.map_err(|error| match error {
+        SwitchError::NoRule { .. } => Failure::new(StatusCode::NOT_FOUND, error.to_string()),
+        _ => Failure::conflict(error.to_string()),
+    })?;
     document(name, Some(version), call).await
 }

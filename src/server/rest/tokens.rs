@@ -5,6 +5,7 @@ use warp::reply::Response;
 use super::Call;
 use super::auth::id;
 use super::error::{Failure, answer, created, done};
+use crate::server::db::AUTHOR;
 use crate::server::secret;
 use crate::wire::rest::{
     ApiTokenList, ApiTokenRequest, ApiTokenSecret, EnrollmentTokenList, EnrollmentTokenRequest,
@@ -24,7 +25,7 @@ pub(super) async fn create_enrollment(call: Call) -> Response {
 async fn new_enrollment(call: &Call) -> Result<EnrollmentTokenSecret, Failure> {
     let by = call.allow_change(Role::Operator)?;
     let asked: EnrollmentTokenRequest = call.json()?;
-    text("description", &asked.description, 0)?;
+    text("description", &asked.description, 0, TEXT_CHARS_MAX)?;
     let uses = asked.uses_max.unwrap_or(1);
     range("uses_max", u64::from(uses), u64::from(ENROLLMENT_USES_MAX))?;
     let seconds = asked.expires_in_s.unwrap_or(ENROLLMENT_S_DEFAULT);
@@ -72,7 +73,11 @@ pub(super) async fn create_api(call: Call) -> Response {
 async fn new_api(call: &Call) -> Result<ApiTokenSecret, Failure> {
     let by = call.allow_change(Role::Admin)?;
     let asked: ApiTokenRequest = call.json()?;
-    text("name", &asked.name, 1)?;
+    text("name", &asked.name, 1, TEXT_CHARS_MAX)?;
+    if asked.name == AUTHOR {
+        let detail = format!("`{AUTHOR}` is the author of built-in policies: choose another name");
+        return Err(Failure::bad_request(detail));
+    }
     if let Some(seconds) = asked.expires_in_s {
         range("expires_in_s", seconds, API_S_MAX)?;
     }
@@ -130,16 +135,16 @@ async fn end_api(text: &str, call: &Call) -> Result<(), Failure> {
     }
 }
 
-fn text(field: &str, text: &str, min: usize) -> Result<(), Failure> {
+pub(super) fn text(field: &str, text: &str, min: usize, max: usize) -> Result<(), Failure> {
     let chars = text.chars().count();
-    if !(min..=TEXT_CHARS_MAX).contains(&chars) || text.chars().any(char::is_control) {
-        let detail = format!("{field} must be {min} to {TEXT_CHARS_MAX} printable characters");
+    if !(min..=max).contains(&chars) || text.chars().any(char::is_control) {
+        let detail = format!("{field} must be {min} to {max} printable characters");
         return Err(Failure::bad_request(detail));
     }
     Ok(())
 }
 
-fn range(field: &str, value: u64, most: u64) -> Result<(), Failure> {
+pub(super) fn range(field: &str, value: u64, most: u64) -> Result<(), Failure> {
     if !(1..=most).contains(&value) {
         return Err(Failure::bad_request(format!(
             "{field} is {value}: it must be 1 to {most}"

@@ -65,6 +65,29 @@ pub struct Host {
     pub counters: BTreeMap<String, u64>,
     /// Sessions that have not ended.
     pub agents_live: u64,
+    /// Set while deny verdicts are to be reported and not enforced on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
+}
+
+/// A time in which a host reports deny verdicts and does not enforce them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BreakGlass {
+    pub ends_at: Timestamp,
+    pub reason: String,
+    pub started_by: String,
+}
+
+/// Longest time of one break-glass, in seconds.
+pub const BREAK_GLASS_S_MAX: u64 = 4 * 3_600;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlassRequest {
+    /// 1 to [`BREAK_GLASS_S_MAX`].
+    pub seconds: u64,
+    /// Never empty; kept with the change and told to the host.
+    pub reason: String,
 }
 
 /// All given fields must hold.

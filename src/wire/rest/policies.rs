@@ -75,6 +75,9 @@ pub struct PolicySummary {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub updated_by: String,
+    /// What an operator should know about it, one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -138,6 +141,17 @@ pub struct PolicyDiff {
 pub struct RollbackRequest {
     /// The version whose text becomes the newest version.
     pub version: u64,
+}
+
+/// Switches one rule of a policy, in a version of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchRequest {
+    pub rule: String,
+    pub enabled: bool,
+    /// Kept with the change; may be empty.
+    #[serde(default)]
+    pub reason: String,
 }
 
 /// Which hosts an assignment is for.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tyr::exit::Exit;
 use tyr::model::verdict::Verdict;
+use tyr::policy::builtin::DEPUTIES;
 
 use super::fleet::{Fleet, until};
 use super::scripted::{ROOT, Scripted};
@@ -71,7 +72,10 @@ async fn a_denied_read_is_on_the_server_once_through_a_kill() {
         .daemon("host", Some(&token), &kernel)
         .await
         .expect("it starts");
-    until("the policy is in force", || kernel.in_force() == ["keys"]).await;
+    until("the policy is in force", || {
+        kernel.in_force() == ["keys", DEPUTIES]
+    })
+    .await;
 
     kernel.start_agent("claude-code");
     kernel.exec(ROOT + 1, ROOT, "/usr/bin/bash");
@@ -164,7 +168,10 @@ async fn the_last_good_policies_hold_without_the_server() {
         .daemon("host", Some(&token), &kernel)
         .await
         .expect("it starts");
-    until("the policy is in force", || kernel.in_force() == ["keys"]).await;
+    until("the policy is in force", || {
+        kernel.in_force() == ["keys", DEPUTIES]
+    })
+    .await;
 
     // A new version comes down while it runs.
     fleet.apply("keys", KEYS_AND_LOGS).await;
@@ -211,7 +218,7 @@ async fn the_last_good_policies_hold_without_the_server() {
     let daemon = super::fleet::start_daemon(&args, &kernel, &dir)
         .await
         .expect("it starts alone");
-    assert_eq!(kernel.in_force(), ["keys"]);
+    assert_eq!(kernel.in_force(), ["keys", DEPUTIES]);
     kernel.start_agent("claude-code");
     assert_eq!(
         kernel.read(ROOT, "/opt/claude", "/var/log/x"),
@@ -276,7 +283,10 @@ async fn an_operator_follows_and_manages_from_the_shell() {
         .daemon("host", Some(&token), &kernel)
         .await
         .expect("it starts");
-    until("the policy is in force", || kernel.in_force() == ["keys"]).await;
+    until("the policy is in force", || {
+        kernel.in_force() == ["keys", DEPUTIES]
+    })
+    .await;
     kernel.start_agent("claude-code");
     kernel.read(ROOT, "/opt/claude", "/home/a/.ssh/k");
     wait_for_events(&fleet, 1).await;
@@ -325,7 +335,10 @@ async fn an_operator_follows_and_manages_from_the_shell() {
     assert!(shown.stderr.contains("keys@3"), "{}", shown.stderr);
     until("the rollback comes down", || kernel.generation() > before).await;
     said("policy unassign keys").await;
-    until("no policy is in force", || kernel.in_force().is_empty()).await;
+    until("only what comes with Tyr is in force", || {
+        kernel.in_force() == [DEPUTIES]
+    })
+    .await;
     assert!(
         said("enrollment-token list")
             .await
@@ -365,5 +378,90 @@ async fn a_host_without_proof_is_shown_as_observed() {
     kernel.set_unproven(Some("self-test: connect was not denied"));
     assert!(shown("observe").await.contains("connect was not denied"));
     daemon.stop().await;
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn break_glass_holds_for_its_time_and_no_longer() {
+    let fleet = Fleet::start().await;
+    fleet.apply("keys", KEYS).await;
+    let token = fleet.enrollment_token().await;
+    let kernel = Scripted::new();
+    let daemon = fleet
+        .daemon("host", Some(&token), &kernel)
+        .await
+        .expect("it starts");
+    until("the policy is in force", || {
+        kernel.in_force() == ["keys", DEPUTIES] && !kernel.is_monitored()
+    })
+    .await;
+    let start = async |time: &str| {
+        let host = ["break-glass", "start", "--host", "test-host"];
+        let rest = ["--for", time, "--reason", "a release"];
+        fleet.tyr(&[host, rest].concat()).await
+    };
+    let said = start("1h").await;
+    assert_eq!(said.exit, Exit::Ok, "{}", said.stderr);
+    assert!(
+        said.stdout.contains("does not enforce them until"),
+        "{}",
+        said.stdout
+    );
+    until("nothing is enforced", || kernel.is_monitored()).await;
+    let shown = fleet.tyr(&["hosts", "show", "test-host"]).await.stdout;
+    assert!(shown.contains("by admin: a release"), "{shown}");
+
+    // A daemon that starts anew goes on with it, also without the server.
+    daemon.abandon().await;
+    let kernel = Scripted::new();
+    let daemon = fleet
+        .daemon("host", None, &kernel)
+        .await
+        .expect("it starts");
+    assert!(kernel.is_monitored(), "from the first image on");
+
+    let ended = fleet
+        .tyr(&["break-glass", "end", "--host", "test-host"])
+        .await;
+    assert_eq!(ended.exit, Exit::Ok, "{}", ended.stderr);
+    until("it is enforced again", || !kernel.is_monitored()).await;
+    let ended = fleet
+        .tyr(&["break-glass", "end", "--host", "test-host"])
+        .await;
+    assert_ne!(ended.exit, Exit::Ok, "there is none");
+
+    // It ends by itself, with no word from the server.
+    assert_eq!(start("3s").await.exit, Exit::Ok);
+    until("nothing is enforced", || kernel.is_monitored()).await;
+    until("it is enforced again", || !kernel.is_monitored()).await;
+    assert_eq!(start("5h").await.exit, Exit::Usage);
+    assert_eq!(start("0s").await.exit, Exit::Data);
+
+    let alarms = async || {
+        let events = fleet.events().await.into_iter();
+        let alarms = events.filter(|event| event["kind"] == "alarm");
+        alarms
+            .map(|event| {
+                event["detail"]["message"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .filter(|message| message.starts_with("break-glass"))
+            .collect::<Vec<String>>()
+    };
+    let waiting = std::time::Instant::now();
+    while alarms().await.len() < 5 && waiting.elapsed().as_secs() < 20 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    let seen = alarms().await;
+    let ended = "break-glass has ended: policies are enforced again";
+    assert_eq!(
+        seen.iter().filter(|message| *message == ended).count(),
+        2,
+        "{seen:?}"
+    );
+    assert!(seen[0].contains("by admin (a release)"), "{seen:?}");
+    daemon.abandon().await;
     fleet.stop().await;
 }

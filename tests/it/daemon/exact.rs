@@ -217,6 +217,27 @@ async fn an_end_is_told_once_through_a_kill_before_the_kernel_forgets() {
     agent.settle(dir.path()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_of_an_agent_found_running_is_told_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let kernel = Scripted::new();
+    // The daemon that tagged it was killed before anything was on disk.
+    kernel.tag_agent("claude-code");
+    let starts = |spool: &Spool| {
+        let bodies = bodies(spool);
+        bodies
+            .iter()
+            .filter(|body| matches!(body, Body::AgentStarted { .. }))
+            .count()
+    };
+    for round in 0..3 {
+        let daemon = start(dir.path(), &kernel).await;
+        // It is on disk before the daemon goes on, however soon it is killed.
+        assert_eq!(starts(daemon.spool()), 1, "round {round}");
+        daemon.abandon().await;
+    }
+}
+
 fn only_file(dir: &Path) -> PathBuf {
     let mut files = fs::read_dir(dir)
         .expect("the spool")

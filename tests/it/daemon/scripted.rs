@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tyr::daemon::kernel::{
-    Decision, Enforcement, InForce, Kernel, KernelError, Reason, Record, Ring, RunningAgent,
-    Session, Subject, Wanted,
+    Decision, Enforcement, FOUND_RUNNING, InForce, Kernel, KernelError, Reason, Record, Ring,
+    RunningAgent, Session, Subject, Wanted,
 };
 use tyr::model::action::Action;
 use tyr::model::resource::Resource;
-use tyr::model::verdict::Verdict;
+use tyr::model::verdict::{Mode, Verdict};
 use tyr::policy::evaluate::{Request, evaluate};
 use tyr::policy::fact::Fact;
 use tyr::policy::principal::Principal;
@@ -87,6 +87,20 @@ impl Scripted {
         state.sessions.push(session);
         state.live.insert(SESSION);
         state.record(Record::AgentStarted(subject, b"/opt/claude".to_vec()));
+    }
+
+    /// A daemon has tagged an agent that ran already; no record tells of it.
+    pub(super) fn tag_agent(&self, agent_type: &str) {
+        let number = SESSION | FOUND_RUNNING;
+        let session = Session {
+            number,
+            agent_types: vec![agent_type.to_owned()],
+            root_pid: ROOT,
+            root_start_boot_ns: 1_000,
+        };
+        let mut state = self.state.lock().unwrap();
+        state.sessions.push(session);
+        state.live.insert(number);
     }
 
     pub(super) fn end_agent(&self) {
@@ -228,6 +242,16 @@ impl Scripted {
     /// How often the self-test ran.
     pub(super) fn proofs(&self) -> u32 {
         self.state.lock().unwrap().proofs
+    }
+
+    /// Whether there are policies and none of them is enforced.
+    pub(super) fn is_monitored(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        let wanted = state.wanted.as_ref();
+        wanted.is_some_and(|wanted| {
+            let policies = &wanted.policies;
+            !policies.is_empty() && policies.iter().all(|policy| policy.mode == Mode::Monitor)
+        })
     }
 
     /// `name` of every policy in force.

@@ -275,6 +275,8 @@ async fn every_change_is_recorded_with_who_and_what() {
     assert_eq!(
         found,
         [
+            ("tyr", "policy.apply"),
+            ("tyr", "policy.assign"),
             ("server", "api_token.create"),
             ("admin", "api_token.create"),
             ("a operator", "policy.apply"),
