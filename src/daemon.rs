@@ -38,5 +38,6 @@ pub mod heartbeat;
 pub mod metrics;
 pub mod notify;
 
+pub mod release;
 pub mod role;
 pub mod run;

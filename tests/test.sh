@@ -14,10 +14,40 @@ mkdir -p "$logs"
 
 # suite NAME COMMAND…: runs a suite and counts what its closing lines say.
 suite() {
-    local name=$1 status=0 good bad
+    local name=$1 status=0
     shift
     printf '\n== %s\n' "$name"
     "$@" </dev/null 2>&1 | tee "$logs/$name.log" || status=$?
+    tally "$name" "$status"
+}
+
+# Both kernels at once: most of a virtual machine's time is one thread's.
+vm_suites() {
+    local name pids=() status
+    for name; do : >"$logs/$name.log"; done
+    build_for_vm || {
+        for name; do tally "$name" 1; done
+        return
+    }
+    for name; do
+        printf '\n== %s\n' "$name"
+        (
+            vm_suite "${name#vm-}" </dev/null 2>&1 |
+                tee "$logs/$name.log" | sed -u "s/^/${name#vm-}: /"
+        ) &
+        pids+=($!)
+    done
+    for name; do
+        status=0
+        wait "${pids[0]}" || status=$?
+        pids=("${pids[@]:1}")
+        tally "$name" "$status"
+    done
+}
+
+# tally NAME STATUS: adds what the suite's log counts.
+tally() {
+    local name=$1 status=$2 good bad
     read -r good bad < <(count "$logs/$name.log")
     if ((status != 0 && bad == 0)); then
         echo "$name: failed with status $status"
@@ -47,34 +77,38 @@ kernel_suite() {
     cargo test --locked "${runner[@]}" --test kernel
 }
 
-# Builds here what runs there, then boots once.
-vm_suite() {
-    local binary
+# Builds here what runs there.
+build_for_vm() {
     cargo build --locked || return
-    binary=$(cargo test --locked --no-run --test vm --message-format=json-render-diagnostics |
+    vm_binary=$(cargo test --locked --no-run --test vm --message-format=json-render-diagnostics |
         /usr/bin/python3 -c '
 import json, sys
 for line in sys.stdin:
     artifact = json.loads(line)
     if artifact.get("executable") and artifact["target"]["name"] == "vm":
-        print(artifact["executable"])') || return
-    KERNEL=$1 tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$binary")"
+        print(artifact["executable"])')
+}
+
+# One kernel, booted once.
+vm_suite() {
+    KERNEL=$1 VM_TIMEOUT=${VM_TIMEOUT:-3600} tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$vm_binary")"
 }
 
 (($#)) || set -- unit it kernel vm-6.1 vm-6.12
+vms=()
 for name in "$@"; do
     case $name in
     unit) suite unit cargo test --locked --lib ;;
     it) suite it cargo test --locked --test it ;;
     kernel) suite kernel kernel_suite ;;
-    vm-6.1) suite vm-6.1 vm_suite 6.1 ;;
-    vm-6.12) suite vm-6.12 vm_suite 6.12 ;;
+    vm-6.1 | vm-6.12) vms+=("$name") ;;
     *)
         echo "no suite '$name': choose from unit, it, kernel, vm-6.1, vm-6.12" >&2
         exit 2
         ;;
     esac
 done
+((${#vms[@]} == 0)) || vm_suites "${vms[@]}"
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
 ((failed == 0))

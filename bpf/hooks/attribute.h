@@ -59,7 +59,7 @@ int fmod_inode_setattr(unsigned long long *ctx)
  * Flags, project, version, verity: what a file system takes by ioctl from a descriptor that need
  * not be open for writing. A command that only takes data changes something.
  */
-static __always_inline int tyr_judge_ioctl(struct file *file, __u32 command)
+static __always_inline int tyr_judge_file_ioctl(struct file *file, __u32 command)
 {
 	__u32 kind = BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT;
 
@@ -74,11 +74,11 @@ static __always_inline int tyr_judge_ioctl(struct file *file, __u32 command)
 
 TYR_HOOK(file_ioctl, "file_ioctl", "security_file_ioctl", struct file *file, __u64 command)
 {
-	return tyr_judge_ioctl(file, command);
+	return tyr_judge_file_ioctl(file, command);
 }
 
 TYR_HOOK(file_ioctl_compat, "file_ioctl_compat", "security_file_ioctl_compat", struct file *file,
 	 __u64 command)
 {
-	return tyr_judge_ioctl(file, command);
+	return tyr_judge_file_ioctl(file, command);
 }

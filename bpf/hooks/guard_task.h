@@ -61,17 +61,40 @@ TYR_HOOK(guard_kill, "task_kill", "security_task_kill", struct task_struct *targ
 	return tyr_judge_act(target, &act);
 }
 
+/* Whether a process has made ready for a signal that comes with data, and would not die of it. */
+static __always_inline int tyr_expects(struct task_struct *target, __u32 signal)
+{
+	void *actions = (void *)BPF_CORE_READ(target, sighand) +
+			bpf_core_field_offset(struct sighand_struct, action);
+	__u64 handler = 0, blocked = 0;
+	__u32 index = signal - 1;
+
+	if (signal < SIGRTMIN && signal != SIGIO && signal != SIGURG)
+		return 0;
+	bpf_probe_read_kernel(&handler, sizeof(handler),
+			      actions + index * bpf_core_type_size(struct k_sigaction));
+	bpf_core_read(&blocked, sizeof(blocked), &target->blocked);
+	return handler || blocked >> (index & 63) & 1;
+}
+
 /*
- * Signals that come with data on a descriptor, whoever made that happen. None of Tyr's processes
- * asks for them.
+ * Signals that come with data on a descriptor. None of Tyr's processes asks for them, whoever
+ * made that happen. Whoever else is not ready for one did not ask for it either; who did cannot be
+ * told, so it is judged as if the task did that made the data come.
  */
 TYR_HOOK(guard_sigio, "file_send_sigiotask", "security_file_send_sigiotask",
 	 struct task_struct *target, void *owner, int signal)
 {
-	if (!tyr_is_own(target))
+	struct tyr_act act = { TYR_HOOK_SIGNAL, TYR_OWN_SIGNAL, TYR_REACH_SIGNAL,
+			       signal ? signal : SIGIO, 0 };
+
+	if (tyr_is_own(target)) {
+		tyr_judge_act(target, &act);
+		return -EPERM;
+	}
+	if (tyr_is_current(target) || tyr_expects(target, act.argument))
 		return 0;
-	tyr_count(TYR_COUNT_SELF_DENIED);
-	return -EPERM;
+	return tyr_judge_act(target, &act);
 }
 
 /*

@@ -133,6 +133,22 @@ struct cred {
 	struct user_namespace *user_ns;
 } TYR_CORE;
 
+struct sigaction {
+	void *sa_handler;
+} TYR_CORE;
+
+struct k_sigaction {
+	struct sigaction sa;
+} TYR_CORE;
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+} TYR_CORE;
+
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
 struct mnt_namespace;
 
 struct nsproxy {
@@ -163,6 +179,8 @@ struct task_struct {
 	const struct cred *cred;
 	struct nsproxy *nsproxy;
 	struct hlist_node pid_links[1];
+	struct sighand_struct *sighand;
+	sigset_t blocked;
 	char comm[16];
 	__u64 start_boottime;
 	struct task_struct *real_parent;
@@ -292,6 +310,9 @@ enum tyr_kernel_values {
 	CAP_SYS_TIME = 25,
 	CAP_PERFMON = 38,
 	PR_SET_MM = 35,
+	SIGURG = 23,
+	SIGIO = 29,
+	SIGRTMIN = 32,
 	TIOCSTI = 0x5412,
 	TIOCLINUX = 0x541c,
 	PROC_SUPER_MAGIC = 0x9fa0,

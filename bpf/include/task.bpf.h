@@ -8,6 +8,7 @@
 enum tyr_storage_limits {
 	/* Task storage is locked per CPU, and its free list is refilled by an interrupt. */
 	TYR_STORAGE_TRIES = 4,
+	TYR_STORAGE_ABSENT = 2,	/* answers in a row that say: no identity */
 };
 
 enum tyr_who_result {
@@ -24,6 +25,7 @@ enum tyr_who_result {
 static __always_inline struct tyr_task *tyr_task_find(struct task_struct *thread, __u32 *result)
 {
 	struct tyr_task *task;
+	__u32 absent = 0;
 
 	*result = TYR_WHO_NONE;
 	if (!thread->bpf_storage)
@@ -35,13 +37,19 @@ static __always_inline struct tyr_task *tyr_task_find(struct task_struct *thread
 	}
 	for (int attempt = 0; attempt < TYR_STORAGE_TRIES; attempt++) {
 		if (bpf_task_storage_delete(&storage_probe, thread) == -EBUSY) {
-			*result = TYR_WHO_FAULT;
+			absent = 0;
 			continue;
 		}
 		task = bpf_task_storage_get(&tasks, thread, 0, 0);
-		*result = task ? TYR_WHO_KNOWN : TYR_WHO_NONE;
-		return task;
+		if (task) {
+			*result = TYR_WHO_KNOWN;
+			return task;
+		}
+		/* It may have become busy in between: one answer alone is not believed. */
+		if (++absent == TYR_STORAGE_ABSENT)
+			return 0;
 	}
+	*result = TYR_WHO_FAULT;
 	tyr_count(TYR_COUNT_FAULTS);
 	return 0;
 }

@@ -3,7 +3,6 @@
 //! The server says when it ends; the host keeps to it whatever the server, its own clock or a
 //! restart do afterwards.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -89,13 +88,11 @@ impl Held {
     }
 }
 
-/// The policies as they are while nothing of them is enforced.
-pub fn monitored(policies: &[Effective]) -> Arc<Vec<Effective>> {
-    let monitored = policies.iter().map(|effective| Effective {
-        mode: Mode::Monitor,
-        ..effective.clone()
-    });
-    Arc::new(monitored.collect())
+/// Makes policies be reported and not enforced.
+pub fn monitor(policies: &mut [Effective]) {
+    for effective in policies {
+        effective.mode = Mode::Monitor;
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use super::kernel::live::Live;
 use super::link::Backoff;
 use super::notify::Notifier;
 use super::procfs::Procfs;
-use super::run::{self, MachineFacts, Setup};
+use super::release::{self, Asker, Control};
+use super::run::{self, MachineFacts, Running, Setup};
 use super::state::StateDir;
 
 const WORKERS: usize = 2;
@@ -34,7 +35,9 @@ pub fn run(process: &mut Process, args: &Args) -> Result<Exit, Failure> {
     let config = Config::resolve(args, &machine.hostname)?;
     let signatures = signatures(&config)?;
     if config.release {
-        return release(process, &config, signatures);
+        let said = release::run(&config, signatures)?;
+        tell(process, said);
+        return Ok(Exit::Ok);
     }
     log::start(config.log_format, &config.log_filter);
     for refused in crate::kernel::harden::harden_process() {
@@ -76,45 +79,84 @@ async fn serve(
         limits = ?kernel.limits(),
         "kernel programs"
     );
+    let kernel = Arc::new(kernel);
     let setup = Setup {
         config: config.clone(),
         state: Arc::clone(&state),
-        kernel: Arc::new(kernel),
-        signatures,
+        kernel: Arc::clone(&kernel) as Arc<dyn Kernel>,
+        signatures: signatures.clone(),
         machine: machine.clone(),
         procfs: Procfs::default(),
     };
     let mut running = run::start(setup)?;
+    let control = Control::open(&state);
     notifier.send("READY=1");
     tracing::info!(server = config.server, "the daemon is ready");
-    let mut freed = tokio::time::interval(MEMORY_INTERVAL);
+    let setting = (&config, &*state, &machine);
+    let ended = {
+        let asked = control.release_asked(&kernel);
+        let signals = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serving(&mut running, setting, notifier, asked, signals).await
+    };
+    notifier.send("STOPPING=1");
+    let asker = match ended {
+        Ok(Some(asker)) => asker,
+        Ok(None) => {
+            tracing::info!("stopping; enforcement stays on");
+            running.stop().await;
+            return Ok(Exit::Ok);
+        }
+        Err(failure) => {
+            running.stop().await;
+            return Err(failure);
+        }
+    };
+    tracing::warn!(
+        uid = asker.uid,
+        pid = asker.pid,
+        "stopping; enforcement is taken off"
+    );
+    running.tell(asker.body());
+    running.stop().await;
+    let outcome = release::take_off(kernel, signatures);
+    asker.answer(&outcome).await;
+    outcome
+        .map(|()| Exit::Ok)
+        .map_err(|error| Failure::caused(Exit::Os, "cannot take enforcement off", &error))
+}
+
+/// Works until a signal (`None`) or somebody who asks to release.
+async fn serving(
+    running: &mut Running,
+    (config, state, machine): (&Config, &StateDir, &MachineFacts),
+    notifier: &Notifier,
+    asked: impl Future<Output = Asker>,
+    signals: impl Future<Output = ()>,
+) -> Result<Option<Asker>, Failure> {
     let mut watchdog = notifier.watchdog_interval().map(tokio::time::interval);
-    let mut enrolling = std::pin::pin!(identity(&config, &state, &machine));
+    let mut freed = tokio::time::interval(MEMORY_INTERVAL);
+    let mut enrolling = std::pin::pin!(identity(config, state, machine));
+    let (mut asked, mut signals) = (std::pin::pin!(asked), std::pin::pin!(signals));
     let mut enrolled = false;
     loop {
         tokio::select! {
-            outcome = &mut enrolling, if !enrolled => match outcome {
-                Ok(identity) => {
-                    enrolled = true;
-                    identity.into_iter().for_each(|identity| running.connect(identity));
-                }
-                Err(failure) => {
-                    running.stop().await;
-                    return Err(failure);
-                }
-            },
+            outcome = &mut enrolling, if !enrolled => {
+                enrolled = true;
+                outcome?.into_iter().for_each(|identity| running.connect(identity));
+            }
             () = tick(&mut watchdog) => if running.is_alive() {
                 notifier.send("WATCHDOG=1");
             },
             _ = freed.tick() => memory::give_back(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            asker = &mut asked => return Ok(Some(asker)),
+            () = &mut signals => return Ok(None),
         }
     }
-    notifier.send("STOPPING=1");
-    tracing::info!("stopping; enforcement stays on");
-    running.stop().await;
-    Ok(Exit::Ok)
 }
 
 /// The next time that systemd wants to hear of a living daemon; never when it does not ask.
@@ -147,30 +189,6 @@ async fn identity(
             outcome => return outcome,
         }
     }
-}
-
-/// Takes enforcement off. The state folder's lock keeps a daemon that runs from losing its
-/// programs under its feet.
-fn release(
-    process: &mut Process,
-    config: &Config,
-    signatures: Signatures,
-) -> Result<Exit, Failure> {
-    let _state = StateDir::lock(&config.state_dir)?;
-    let failed = |error: super::kernel::KernelError| {
-        Failure::caused(Exit::Os, "cannot take enforcement off", &error)
-    };
-    if !std::path::Path::new(crate::kernel::pins::DEFAULT_DIR).exists() {
-        tell(process, "nothing is enforced on this host");
-        return Ok(Exit::Ok);
-    }
-    let kernel = Live::load(signatures, None, true).map_err(failed)?;
-    kernel.release().map_err(failed)?;
-    tell(
-        process,
-        "enforcement is off: agents on this host are not governed until the daemon starts again",
-    );
-    Ok(Exit::Ok)
 }
 
 fn tell(process: &mut Process, text: &str) {

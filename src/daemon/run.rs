@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::exit::{Exit, Failure, chain};
+use crate::model::event::Body;
 use crate::policy::fact::Fact;
 use crate::policy::principal::Principal;
 use crate::policy::signatures::Signatures;
 
-use super::break_glass;
 use super::config::Config;
 use super::discover::discover;
 use super::engine::{Engine, HostFacts, Parts};
@@ -118,6 +118,14 @@ impl Running {
             .spawn(heartbeat::run(link, sources, self.status.clone()));
         self.tasks
             .spawn(enroll::keep_renewed(uplink.server, uplink.state, renewed));
+    }
+
+    /// Puts an event about the host itself into the audit.
+    pub fn tell(&self, body: Body) {
+        self.engine
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .host_event(body);
     }
 
     /// What is known of the policies in force.
@@ -300,10 +308,7 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
     if last_good.generation != 0
         && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
     {
-        let policies = match last_good.monitored {
-            true => break_glass::monitored(&policies),
-            false => policies,
-        };
+        let policies = enforcer.whole(policies, last_good.monitored);
         // Records of before this start were decided by that generation.
         enforcer.generations.add(Generation {
             number: last_good.generation,

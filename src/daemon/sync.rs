@@ -129,9 +129,7 @@ impl Enforcer {
     /// Puts `set` in force. On any problem what was in force stays so, and the problem is told.
     pub fn apply(&mut self, set: &Set) -> bool {
         let applied = effective(set, &self.agent_types).and_then(|policies| {
-            let mut policies = Arc::unwrap_or_clone(policies);
-            policies.push(self.own.clone());
-            self.put_in_force(set, Arc::new(policies))
+            self.put_in_force(set, policies)
                 .map_err(|error| vec![error])
         });
         match applied {
@@ -141,6 +139,17 @@ impl Enforcer {
                 false
             }
         }
+    }
+
+    /// What the kernel gets: the set, of which nothing is enforced while `is_monitored`, and what
+    /// protects Tyr, which always is.
+    pub fn whole(&self, set: Arc<Vec<Effective>>, is_monitored: bool) -> Arc<Vec<Effective>> {
+        let mut policies = Arc::unwrap_or_clone(set);
+        if is_monitored {
+            break_glass::monitor(&mut policies);
+        }
+        policies.push(self.own.clone());
+        Arc::new(policies)
     }
 
     /// Handles changes until told to stop.
@@ -222,10 +231,7 @@ impl Enforcer {
         let moment = Moment::from_zoned(&Zoned::now());
         let held = Held::of(set.break_glass.as_ref(), self.glass.held.as_ref());
         let is_open = held.as_ref().is_some_and(Held::is_open);
-        let policies = match is_open {
-            true => break_glass::monitored(&policies),
-            false => policies,
-        };
+        let policies = self.whole(policies, is_open);
         if is_open && !self.glass.is_open {
             // Said before it is so.
             self.tell_break_glass(held.as_ref());

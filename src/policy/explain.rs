@@ -126,6 +126,8 @@ pub struct Explanation {
     /// `None` in all of the following: no rule matches, which allows.
     pub policy: Option<String>,
     pub rule: Option<String>,
+    /// Why the rule is there, in its own words; `None` when it says nothing.
+    pub why: Option<String>,
     pub severity: Option<Severity>,
     pub enforced: Option<Placement>,
     /// 1-based line of the rule in its document.
@@ -146,6 +148,9 @@ pub fn explain(policies: &[Effective], request: &Request, features: HostFeatures
         verdict: decision.verdict,
         policy: effective.map(|effective| effective.policy.name.clone()),
         rule: rule.map(|rule| rule.name.clone()),
+        why: rule
+            .map(|rule| rule.description.clone())
+            .filter(|why| !why.is_empty()),
         severity: rule.map(|rule| rule.severity),
         enforced: rule.map(|rule| match monitored {
             true => Placement::NotEnforced("the policy is assigned in monitor mode"),
@@ -195,6 +200,9 @@ impl Explanation {
                 ));
             }
             _ => text.push_str("rule:     none matches, which allows\n"),
+        }
+        if let Some(why) = &self.why {
+            text.push_str(&format!("why:      {}\n", why.replace('\n', " ")));
         }
         if let Some(severity) = self.severity {
             text.push_str(&format!("severity: {severity}\n"));

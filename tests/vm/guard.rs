@@ -175,6 +175,10 @@ fn nothing_of_tyrs_is_signalled() {
     as_agent(|| sigio(pid));
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert!(is_running(pid), "a signal that came with data");
+    let aside = Victim::plain();
+    as_agent(|| sigio(aside.0));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(is_running(aside.0), "of a process that did not ask for it");
     let plain = Victim::plain();
     as_stranger(|| sigio(plain.0));
     std::thread::sleep(std::time::Duration::from_millis(200));

@@ -5,7 +5,6 @@
 
 mod alias;
 mod daemon;
-mod degraded;
 mod deputies;
 mod exec;
 mod file;

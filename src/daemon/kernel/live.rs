@@ -1,7 +1,11 @@
 //! The real kernel: programs and maps, the host's mount table, and the policy compiler.
 
 mod prove;
+mod ring;
+mod running;
 mod skipped;
+
+mod release;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -16,7 +20,7 @@ use crate::kernel::record;
 use crate::kernel::ringbuf::RingReader;
 use crate::kernel::selftest;
 use crate::kernel::sessions;
-use crate::kernel::tagging::{self, boot_clock_ns};
+use crate::kernel::tagging::boot_clock_ns;
 use crate::model::event::path_text;
 use crate::model::resource::{Protocol, Resource};
 use crate::policy::compile::{Input, compile};
@@ -29,6 +33,7 @@ use super::{
     Session, Subject, Wanted,
 };
 use prove::{Proving, Unproven};
+use ring::{LiveRing, agent_type};
 use skipped::Skipped;
 
 /// How long a wait may keep the daemon from ending.
@@ -145,15 +150,6 @@ impl Live {
     /// Whether an earlier daemon's programs were taken over.
     pub fn adopted(&self) -> bool {
         self.programs.adopted()
-    }
-
-    /// Takes enforcement off this host.
-    ///
-    /// # Errors
-    ///
-    /// A pin cannot be removed.
-    pub fn release(self) -> Result<(), KernelError> {
-        self.programs.release().map_err(said)
     }
 
     fn is_observing(&self) -> bool {
@@ -461,27 +457,7 @@ impl Kernel for Live {
     }
 
     fn tag(&self, agents: &[RunningAgent]) -> Vec<(u32, KernelError)> {
-        let number = |id: &String| self.signatures.number(id).map(u32::from);
-        let nested: Vec<tagging::NestedAgent> = agents
-            .iter()
-            .map(|agent| tagging::NestedAgent {
-                tgid: agent.pid,
-                agent_types: agent.agent_types.iter().filter_map(number).collect(),
-                around: agent.around,
-            })
-            .collect();
-        let _turn = self.turn();
-        match self.programs.tag_processes(&nested) {
-            Ok(tagged) => tagged
-                .into_iter()
-                .filter_map(|(pid, result)| Some((pid, said(result.err()?))))
-                .collect(),
-            Err(error) => {
-                let error = said(error);
-                let all = agents.iter();
-                all.map(|agent| (agent.pid, error.clone())).collect()
-            }
-        }
+        self.tag_running(agents)
     }
 
     fn tag_interpreters(&self, pids: &[u32]) -> Result<(), KernelError> {
@@ -490,22 +466,11 @@ impl Kernel for Live {
     }
 
     fn left_behind(&self, spooled: Option<(u64, u64)>, reported: u64) -> Option<u64> {
-        if !self.left_behind.load(Ordering::Acquire) {
-            return None;
-        }
-        let count = self.programs.left_behind(spooled, reported);
-        count
-            .inspect_err(|error| tracing::error!(%error, "old records cannot be counted"))
-            .ok()
+        self.count_left_behind(spooled, reported)
     }
 
     fn forget_left_behind(&self) {
-        if !self.left_behind.swap(false, Ordering::AcqRel) {
-            return;
-        }
-        if let Err(error) = self.programs.forget_left_behind() {
-            tracing::error!(%error, "maps of replaced programs stay");
-        }
+        self.remove_left_behind();
     }
 
     fn ring(&self) -> Result<Option<Box<dyn Ring + '_>>, KernelError> {
@@ -528,55 +493,6 @@ impl Kernel for Live {
             }
         }
         false
-    }
-}
-
-struct LiveRing<'a> {
-    live: &'a Live,
-    reader: RingReader,
-}
-
-impl Ring for LiveRing<'_> {
-    fn identity(&self) -> u64 {
-        u64::from(self.reader.identity())
-    }
-
-    fn size(&self) -> u64 {
-        self.reader.size()
-    }
-
-    fn position(&self) -> u64 {
-        self.reader.position()
-    }
-
-    fn next(&mut self) -> Option<Result<Record, KernelError>> {
-        loop {
-            let (_, read) = self.reader.next()?;
-            match read.map(|record| self.live.record(record)) {
-                // Nobody's business; its place in the ring counts all the same.
-                Ok(None) => {}
-                Ok(Some(record)) => return Some(Ok(record)),
-                Err(error) => return Some(Err(said(error))),
-            }
-        }
-    }
-
-    fn wait(&mut self, timeout: Duration) -> Result<(), KernelError> {
-        self.reader.wait(timeout).map(drop).map_err(said)
-    }
-
-    fn commit(&mut self, position: u64) {
-        self.reader.commit(position);
-    }
-}
-
-/// Number of the innermost agent's type.
-fn agent_type(record: &record::Record) -> u32 {
-    match record {
-        record::Record::Operation(_, operation) => operation.agent_type,
-        record::Record::AgentStarted(_, program)
-        | record::Record::ProcessExeced(_, program)
-        | record::Record::ProcessExited(_, program) => program.agent_type,
     }
 }
 

@@ -177,6 +177,31 @@ fn a_monitored_policy_is_not_enforced() {
 }
 
 #[test]
+fn a_rule_that_says_why_is_quoted() {
+    let text = "apiVersion: tyr.dev/v1\nkind: Policy\nmetadata:\n  name: p\nspec:\n  rules:\n    \
+                - name: socket\n      description: it starts programs for whoever asks\n      \
+                action: file_write\n      resource_pattern: /abstract:service\n      verdict: deny\n";
+    let files = [File {
+        name: "p.yaml".to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    }];
+    let now = jiff::Zoned::now();
+    let arguments = ExplainArguments {
+        files: &files,
+        agent_type: "codex",
+        exe: "/usr/bin/bash",
+        action: "file_write",
+        resource: "/abstract:service",
+        at: None,
+        now: &now,
+        features: HostFeatures::default(),
+    };
+    let answer = explain_files(&arguments, &LoadOptions::default(), None);
+    let why = "why:      it starts programs for whoever asks\n";
+    assert!(answer.text.contains(why), "{}", answer.text);
+}
+
+#[test]
 fn what_is_built_in_is_named() {
     let answer = ask("file_write", "/var/lib/tyr/policies.json", None, false);
     let expected = json!({

@@ -6,7 +6,6 @@
 // action: file_write
 // event: */VARIANT
 // variants: docker.sock containerd.sock podman.sock private system_bus_socket bus default X0 snapd.socket crio.sock
-// now: open
 
 #include "attack.h"
 #include <sys/un.h>

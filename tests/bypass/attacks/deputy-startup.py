@@ -5,7 +5,6 @@
 # variants: create append rename link symlink folder
 # event: *home/.bashrc *home/.config/systemd *.hook *hooks* *home/* *.git/hooks*
 # action: file_write
-# now: open
 
 from attack import *
 

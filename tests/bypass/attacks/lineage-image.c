@@ -2,7 +2,7 @@
 // target: self
 // who: root
 // allowed: no
-// event: prctl*
+// event: *prctl*
 // action: file_write
 // variants: file map
 

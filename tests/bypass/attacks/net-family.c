@@ -1,7 +1,8 @@
 // tries: makes a socket that reaches every address and of which no connect tells
 // target: self
 // who: root
-// event: any?address:*
+// allowed: no
+// event: *any?address:*
 // action: net_connect
 // variants: raw raw-six raw-header packet packet-datagram vsock uring sctp xdp
 

@@ -1,7 +1,7 @@
 // tries: uses a connection that a process outside any agent has made, and was handed to the agent
 // target: connect
 // outside: yes
-// variants: rights pidfd
+// variants: rights
 // refusal: EPERM EBADF
 
 #include "net.h"

@@ -3,7 +3,8 @@
 // outside: yes
 // variants: readv writev mem attach seize
 // refusal: EPERM EACCES
-// event: attaching*
+// allowed: no
+// event: *attaching*
 // action: file_write
 
 #include "attack.h"

@@ -4,7 +4,6 @@
 // outside: yes
 // event: signal*
 // action: file_write
-// now: open
 
 #include "attack.h"
 

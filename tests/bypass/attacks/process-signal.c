@@ -3,7 +3,8 @@
 // who: root
 // outside: yes
 // variants: kill thread pidfd queue stop
-// event: signal*
+// allowed: no
+// event: *signal*
 // action: file_write
 
 #include "attack.h"

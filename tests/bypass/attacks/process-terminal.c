@@ -2,7 +2,8 @@
 // target: read
 // who: root
 // outside: yes
-// event: ioctl TIOCSTI*
+// allowed: no
+// event: *ioctl?TIOCSTI*
 // action: file_write
 
 #include "attack.h"

@@ -3,8 +3,8 @@
 // who: root
 // allowed: no
 // action: file_write
-// event: bpf*
-// variants: next-program next-map program map-write map-delete link-detach pinned load
+// event: *bpf?command*
+// variants: next-program next-map program map-write map-delete link-detach load
 
 #include "attack.h"
 #include <linux/bpf.h>
@@ -85,10 +85,6 @@ int main(int argc, char **argv)
 		/* Links of this kind have no such operation. */
 		if (bpf(BPF_LINK_DETACH, &detach) && errno != EOPNOTSUPP)
 			denied_with(errno, "detach");
-	} else if (is("pinned")) {
-		union bpf_attr pinned = { .pathname = (unsigned long)"/sys/fs/bpf/tyr/maps/config" };
-
-		STEP(bpf(BPF_OBJ_GET, &pinned));
 	} else {
 		load();
 	}

@@ -5,7 +5,7 @@
 // refusal: EPERM EACCES
 // action: file_write
 // event: *process*(tyr* /proc/*
-// variants: stop queue pidfd thread group limit scheduler nice affinity io memory oom attach environment descriptors
+// variants: stop queue pidfd thread limit scheduler nice affinity io memory oom attach environment descriptors
 
 #include "tamper.h"
 #include <sys/prctl.h>
@@ -25,8 +25,6 @@ static void signal_it(pid_t daemon)
 		STEP(syscall(SYS_pidfd_send_signal, fd, SIGURG, NULL, 0));
 	} else if (is("thread")) {
 		STEP(syscall(SYS_tgkill, daemon, daemon, SIGURG));
-	} else if (is("group")) {
-		STEP(kill(-getpgid(daemon), SIGURG));
 	} else {
 		STEP(kill(daemon, SIGSTOP));
 		STEP(kill(daemon, SIGCONT));

@@ -15,6 +15,7 @@ use tyr::model::resource::Resource;
 use tyr::model::verdict::{Mode, Verdict};
 use tyr::policy::evaluate::{Request, evaluate};
 use tyr::policy::fact::Fact;
+use tyr::policy::own;
 use tyr::policy::principal::Principal;
 
 /// Number of the one session that [`Scripted::start_agent`] makes.
@@ -244,17 +245,21 @@ impl Scripted {
         self.state.lock().unwrap().proofs
     }
 
-    /// Whether there are policies and none of them is enforced.
+    /// Whether there are policies and none of them is enforced, but for what protects Tyr.
     pub(super) fn is_monitored(&self) -> bool {
         let state = self.state.lock().unwrap();
         let wanted = state.wanted.as_ref();
         wanted.is_some_and(|wanted| {
-            let policies = &wanted.policies;
-            !policies.is_empty() && policies.iter().all(|policy| policy.mode == Mode::Monitor)
+            let (own, set): (Vec<_>, Vec<_>) = wanted
+                .policies
+                .iter()
+                .partition(|effective| effective.policy.name == own::NAME);
+            assert!(own.iter().all(|effective| effective.mode == Mode::Enforce));
+            !set.is_empty() && set.iter().all(|effective| effective.mode == Mode::Monitor)
         })
     }
 
-    /// `name` of every policy in force.
+    /// `name` of every policy in force, but for what protects Tyr.
     pub(super) fn in_force(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let policies = state
@@ -263,6 +268,7 @@ impl Scripted {
             .flat_map(|wanted| wanted.policies.iter());
         policies
             .map(|effective| effective.policy.name.clone())
+            .filter(|name| name != own::NAME)
             .collect()
     }
 
