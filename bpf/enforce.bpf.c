@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "judge.bpf.h"
+#include "remember.bpf.h"
 #include "links.bpf.h"
 #include "hook.bpf.h"
 

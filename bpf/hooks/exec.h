@@ -214,6 +214,7 @@ static __noinline __u64 tyr_enter(struct tyr_scratch *work, struct tyr_task *tas
 	task->session = number;
 	task->candidate = 0;
 	task->flags |= TYR_TASK_AGENT;
+	task->profile_epoch = 0;
 	if (made > 0) {
 		work->process.dev = evidence->dev;
 		work->process.ino = evidence->ino;
@@ -238,6 +239,7 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 		task->flags |= TYR_TASK_LOADER;
 	__builtin_memset(work->held, 0, sizeof(work->held));
 	task->generation = 0;
+	task->profile_epoch = 0;
 	task->exe_dev = work->program.dev;
 	task->exe_ino = work->program.ino;
 	task->exe_len = work->program.length;
@@ -279,6 +281,7 @@ TYR_HOOK_VOID(bprm_committed, "bprm_committed_creds", "security_bprm_committed_c
 		task->exec_boot_ns = bpf_ktime_get_boot_ns();
 		task->flags = (task->flags & TYR_TASK_AGENT) | TYR_TASK_EXE_UNSETTLED;
 		task->generation = 0;
+		task->profile_epoch = 0;
 		task->exe_len = 0;
 		return 0;
 	}

@@ -1,79 +1,98 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Files: opening, receiving, and every way to change a name or its inode. */
 
-/* An interpreter that may become an agent has opened a file: does it show one? */
+/*
+ * An interpreter that may become an agent has opened a file: does it show one? Returns 0 when no
+ * such file is shown, 1 when one is, -1 when an agent could not be made of it.
+ */
 static __noinline int tyr_evidence(struct tyr_decision *decision)
 {
 	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
 	struct tyr_session *session;
-	__u64 number;
+	__u64 epoch, number = work->number;
 	__u32 type;
 
 	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
-	if (!type || tyr_session_has(&work->session, type) || !tyr_in_scope())
+	if (!type)
 		return 0;
+	session = bpf_map_lookup_elem(&sessions, &number);
+	if ((session && tyr_session_has(session, type)) || !tyr_in_scope())
+		return 1;
 	tyr_seen_fill(&work->evidence, work);
 	number = tyr_enter(work, task, task->candidate, type, &work->evidence);
 	if (!number)
 		return -1;
 	work->number = number;
-	session = bpf_map_lookup_elem(&sessions, &number);
-	if (session)
-		__builtin_memcpy(&work->session, session, sizeof(*session));
-	return 0;
+	epoch = tyr_session_epoch();
+	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), epoch);
+	return 1;
 }
 
 struct tyr_opening {
 	struct tyr_decision *decision;
 	fmode_t mode;
 	__u32 denied;
+	__u32 quiet;		/* modes that were allowed by a cell without an event */
+	__u32 pad;
 };
 
 static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 {
-	if (!(opening->mode & (index ? FMODE_WRITE : FMODE_READ)))
+	struct tyr_scratch *work = opening->decision->work;
+	fmode_t mode = index ? FMODE_WRITE : FMODE_READ;
+
+	if (!(opening->mode & mode))
 		return 0;
-	opening->decision->work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
 	if (tyr_decide_place(opening->decision))
 		opening->denied = 1;
+	else if (work->cell & TYR_CELL_SILENT && work->reason == TYR_REASON_CELL)
+		opening->quiet |= mode;
 	return 0;
 }
 
-static __noinline int tyr_judge_file(struct file *file, __u32 hook)
+/* Judges a file that decision->task opens. `quiet` gets what may be remembered of it. */
+static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file *file, __u32 hook,
+				     __u32 *quiet)
 {
+	struct tyr_opening opening = { .decision = decision };
 	struct inode *inode = file->f_inode;
-	struct tyr_decision decision = {};
 	__u32 kind, rule;
-	struct tyr_opening opening = { .decision = &decision };
 
-	switch (tyr_begin(&decision, TYR_ACTION_FILE_READ, hook, 1)) {
+	*quiet = 0;
+	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, hook, 1)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	opening.mode = BPF_CORE_READ(file, f_mode);
+	opening.mode = file->f_mode;
 	kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
-	if (tyr_place_of(decision.work, BPF_CORE_READ(file, f_path.dentry)))
-		return decision.work->number ? tyr_decide_class(&decision, -1) : 0;
-	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
+	if (tyr_place_of_file(decision->work, file))
+		return decision->work->number ? tyr_decide_class(decision, -1) : 0;
+	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	if (decision.task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ &&
-	    tyr_evidence(&decision))
-		return -EPERM;
-	if (!decision.work->number)
-		return 0;
-	if (kind) {
-		decision.work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
-								     TYR_ACTION_FILE_READ;
-		rule = tyr_guard_place(decision.work, BPF_CORE_READ(file, f_path.dentry), inode,
+	if (decision->task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ) {
+		int shown = tyr_evidence(decision);
+
+		if (shown < 0)
+			return -EPERM;
+		if (!shown && decision->work->place.outcome == TYR_PATH_SETTLED)
+			opening.quiet = TYR_REMEMBERED_PLAIN;
+	}
+	if (kind && decision->work->number) {
+		decision->work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
+								      TYR_ACTION_FILE_READ;
+		rule = tyr_guard_place(decision->work, BPF_CORE_READ(file, f_path.dentry), inode,
 				       kind, opening.mode & FMODE_WRITE);
 		if (rule)
-			return tyr_refuse(&decision, rule, 0);
+			return tyr_refuse(decision, rule, 0);
 	}
-	if (bpf_loop(2, tyr_open_step, &opening, 0) < 0)
+	if (decision->work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
+	if (!kind)
+		*quiet = opening.quiet;
 	return opening.denied ? -EPERM : 0;
 }
 
@@ -81,13 +100,58 @@ static __noinline int tyr_judge_file(struct file *file, __u32 hook)
  * Opens by exec are judged as exec. What a file system opens below an object that was judged
  * (overlay, cachefiles) is not the caller's doing.
  */
-TYR_HOOK(file_open, "file_open", "security_file_open", struct file *file)
+SEC("lsm/file_open")
+int lsm_file_open(unsigned long long *ctx)
 {
-	if (BPF_CORE_READ(file, f_mode) & FMODE_NOACCOUNT)
+	struct file *file = (struct file *)ctx[0];
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
+
+	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
-	if (BPF_CORE_READ(file, f_flags) & FMODE_EXEC_FLAG)
-		return tyr_judge_interpreter(file);
-	return tyr_judge_file(file, TYR_HOOK_FILE_OPEN);
+	if (file->f_flags & FMODE_EXEC_FLAG)
+		return tyr_answer(tyr_judge_interpreter(file));
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
+	if (!tyr_image_open(&decision.image) && tyr_recall(&decision, file)) {
+		tyr_count(TYR_COUNT_REMEMBERED);
+		return 0;
+	}
+	if (tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet))
+		return tyr_answer(-EPERM);
+	if (quiet)
+		tyr_remember(&decision, file, quiet);
+	return 0;
+}
+
+SEC("fmod_ret/security_file_open")
+int fmod_file_open(unsigned long long *ctx)
+{
+	struct file *file = (struct file *)ctx[0];
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
+
+	if (file->f_mode & FMODE_NOACCOUNT)
+		return 0;
+	if (file->f_flags & FMODE_EXEC_FLAG)
+		return tyr_answer(tyr_judge_interpreter(file));
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
+	return tyr_answer(tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet));
+}
+
+/* A link to an inode, whoever makes it and however: the last moment at which it has only one. */
+SEC("lsm/inode_link")
+int lsm_inode_link(unsigned long long *ctx)
+{
+	struct dentry *dentry = (struct dentry *)ctx[0];
+	struct inode *inode = dentry->d_inode;
+
+	if (inode)
+		tyr_forget(inode);
+	return 0;
 }
 
 static int tyr_judge_passed(struct file *file);
@@ -95,9 +159,15 @@ static int tyr_judge_passed(struct file *file);
 /* A descriptor that came over a socket or from another process. */
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
-	int denied = tyr_judge_passed(file);
+	struct tyr_decision decision = {};
+	__u32 who, quiet;
 
-	return denied ? denied : tyr_judge_file(file, TYR_HOOK_FILE_RECEIVE);
+	if (tyr_judge_passed(file))
+		return -EPERM;
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	return tyr_judge_file(&decision, file, TYR_HOOK_FILE_RECEIVE, &quiet);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,

@@ -84,59 +84,135 @@ static __noinline void tyr_endpoint_here(struct tyr_endpoint *endpoint, struct s
 }
 
 /* `family` is that of the name, or of the socket where the kernel takes it for that. */
-static __always_inline void tyr_endpoint_read(struct tyr_endpoint *endpoint, const void *name, int length,
-					  __u16 family)
+static __always_inline void tyr_endpoint_read(struct tyr_endpoint *endpoint, const void *name,
+					      int length, __u16 family)
 {
-	struct tyr_sockaddr_in6 six = {};
-
 	if (family == AF_INET && length >= TYR_SOCKADDR_IN_MIN) {
-		struct tyr_sockaddr_in four = {};
+		const struct tyr_sockaddr_in *four = name;
 
-		if (bpf_probe_read_kernel(&four, sizeof(four), name))
-			return;
-		endpoint->port = __builtin_bswap16(four.port);
-		tyr_endpoint_set4(endpoint, four.address);
+		endpoint->port = __builtin_bswap16(four->port);
+		tyr_endpoint_set4(endpoint, four->address);
 	} else if (family == AF_INET6 && length >= TYR_SOCKADDR_IN6_MIN) {
-		if (bpf_probe_read_kernel(&six, sizeof(six), name))
-			return;
-		endpoint->port = __builtin_bswap16(six.port);
-		tyr_endpoint_set6(endpoint, six.address);
+		const struct tyr_sockaddr_in6 *six = name;
+
+		endpoint->port = __builtin_bswap16(six->port);
+		tyr_endpoint_set6(endpoint, six->address);
 	}
+}
+
+/* A socket and the name that it is to connect to. */
+struct tyr_naming {
+	struct tyr_named named;
+	__u16 family;		/* of the socket */
+	__u16 protocol;
+	int length;
+	__u32 hook;
+};
+
+/* Reads what rules can see of the name; false when it cannot be read. */
+static __always_inline int tyr_naming_read(struct tyr_naming *naming, struct socket *sock,
+					   const void *name)
+{
+	__u64 size = naming->length;
+	struct sock *sk = sock->sk;
+
+	if (sk) {
+		naming->family = sk->__sk_common.skc_family;
+		naming->protocol = sk->sk_protocol;
+	}
+	naming->named.socket = naming->family << 16 | naming->protocol;
+	naming->named.length = naming->length;
+	if (naming->length < (int)sizeof(__u16))
+		return 0;
+	if (size > sizeof(struct tyr_sockaddr_in6))
+		size = sizeof(struct tyr_sockaddr_in6);
+	tyr_opaque(size);
+	if (size > sizeof(naming->named.name))
+		return 0;
+	return !bpf_probe_read_kernel(naming->named.name, size, name);
+}
+
+/* Whether the same was allowed just before and nothing has changed since. */
+static __always_inline int tyr_naming_is_known(struct tyr_decision *decision,
+					       struct tyr_naming *naming)
+{
+	struct tyr_task *task = decision->task;
+	struct tyr_named *known = &task->named, *now = &naming->named;
+
+	return tyr_profile_is_kept(decision, tyr_session_epoch()) &&
+	       known->generation == task->generation && known->profile == task->profile &&
+	       known->socket == now->socket && known->length == now->length &&
+	       known->name[0] == now->name[0] && known->name[1] == now->name[1] &&
+	       known->name[2] == now->name[2] && known->name[3] == now->name[3];
+}
+
+static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct tyr_naming *naming,
+					struct socket *sock, __u64 control)
+{
+	int is_here;
+	__u16 family = (__u16)naming->named.name[0];
+	struct tyr_task *task = decision->task;
+	struct tyr_endpoint *endpoint;
+	struct tyr_scratch *work;
+
+	switch (tyr_begin_as(decision, task, TYR_ACTION_NET_CONNECT, naming->hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision->work;
+	endpoint = &work->endpoint;
+	if (family == AF_UNSPEC) {
+		/* Ends an association; but sending to one from an IPv4 socket is IPv4. */
+		if (naming->hook == TYR_HOOK_SOCKET_CONNECT || naming->family == AF_INET6)
+			return 0;
+		family = naming->family;
+	}
+	endpoint->protocol = naming->protocol;
+	tyr_endpoint_read(endpoint, naming->named.name, naming->length, family);
+	is_here = endpoint->length && tyr_all_zero(endpoint->address, sizeof(endpoint->address));
+	if (is_here)
+		tyr_endpoint_here(endpoint, sock, control);
+	if (tyr_decide_class(decision, tyr_net_class(&decision->image, endpoint)))
+		return -EPERM;
+	/* What this host is for a socket is not in the name. */
+	if (!is_here && work->cell & TYR_CELL_SILENT && task->profile_epoch) {
+		naming->named.generation = task->generation;
+		naming->named.profile = task->profile;
+		task->named = naming->named;
+	}
+	return 0;
 }
 
 /* `control`: bytes of control data beside the name. */
 static __noinline int tyr_judge_name(struct socket *sock, const void *name, int length, __u32 hook,
 				     __u64 control)
 {
+	struct tyr_naming naming = { .length = length, .hook = hook };
 	struct tyr_decision decision = {};
-	struct tyr_endpoint *endpoint;
-	__u16 family = 0, of_socket;
+	int is_read;
+	__u32 who;
 
-	if (!BPF_CORE_READ(sock, file))
+	if (!sock->file)
 		return 0;	/* the kernel's own socket */
-	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, hook, 0)) {
-	case TYR_BEGIN_FREE:
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	is_read = tyr_naming_read(&naming, sock, name);
+	if (naming.family == AF_UNIX || naming.family == AF_NETLINK || naming.family == AF_ALG)
 		return 0;
-	case TYR_BEGIN_DENY:
-		return -EPERM;
-	}
-	endpoint = &decision.work->endpoint;
-	of_socket = BPF_CORE_READ(sock, sk, __sk_common.skc_family);
-	if (of_socket == AF_UNIX || of_socket == AF_NETLINK || of_socket == AF_ALG)
-		return 0;
-	if (length < (int)sizeof(family) || bpf_probe_read_kernel(&family, sizeof(family), name))
-		return tyr_decide_class(&decision, -1);
-	if (family == AF_UNSPEC) {
-		/* Ends an association; but sending to one from an IPv4 socket is IPv4. */
-		if (hook == TYR_HOOK_SOCKET_CONNECT || of_socket == AF_INET6)
+	if (!is_read) {
+		if (tyr_begin_as(&decision, decision.task, TYR_ACTION_NET_CONNECT, hook, 0) ==
+		    TYR_BEGIN_FREE)
 			return 0;
-		family = of_socket;
+		return decision.work ? tyr_decide_class(&decision, -1) : -EPERM;
 	}
-	endpoint->protocol = BPF_CORE_READ(sock, sk, sk_protocol);
-	tyr_endpoint_read(endpoint, name, length, family);
-	if (endpoint->length && tyr_all_zero(endpoint->address, sizeof(endpoint->address)))
-		tyr_endpoint_here(endpoint, sock, control);
-	return tyr_decide_class(&decision, tyr_net_class(&decision.image, endpoint));
+	if (!tyr_image_open(&decision.image) && tyr_naming_is_known(&decision, &naming)) {
+		tyr_count(TYR_COUNT_REMEMBERED);
+		return 0;
+	}
+	return tyr_decide_naming(&decision, &naming, sock, control);
 }
 
 TYR_HOOK(socket_connect, "socket_connect", "security_socket_connect", struct socket *sock,

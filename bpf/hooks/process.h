@@ -163,6 +163,7 @@ int tag_tasks(struct bpf_iter__task *ctx)
 		if (wanted->candidate)
 			task->candidate = wanted->candidate;
 		task->flags |= wanted->flags & (TYR_TASK_AGENT | TYR_TASK_INTERPRETER);
+		task->profile_epoch = 0;
 	} else {
 		task = bpf_task_storage_get(&tasks, thread, wanted, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		/* It may run another program by now. */

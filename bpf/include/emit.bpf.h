@@ -14,9 +14,11 @@ struct tyr_decision {
 	struct tyr_image_ref image;
 };
 
-static __always_inline __u32 tyr_innermost_type(struct tyr_session *session)
+/* The innermost agent type of a session; 0: not known. */
+static __always_inline __u32 tyr_innermost_type(__u64 number)
 {
-	__u32 count = session->type_count;
+	struct tyr_session *session = bpf_map_lookup_elem(&sessions, &number);
+	__u32 count = session ? session->type_count : 0;
 
 	return count ? session->type[(count - 1) & (TYR_SESSION_TYPES_MAX - 1)] : 0;
 }
@@ -32,12 +34,12 @@ static __always_inline void tyr_header_fill(struct tyr_event_header *header, __u
 	header->length = length;
 	header->boot_ns = bpf_ktime_get_boot_ns();
 	header->session = number;
-	header->start_boot_ns = BPF_CORE_READ(current, group_leader, start_boottime);
+	header->start_boot_ns = current->group_leader->start_boottime;
 	header->exec_boot_ns = task->exec_boot_ns;
 	header->cgroup_id = bpf_get_current_cgroup_id();
 	header->tgid = ids >> 32;
 	header->tid = (__u32)ids;
-	header->parent_tgid = BPF_CORE_READ(current, real_parent, tgid);
+	header->parent_tgid = current->real_parent->tgid;
 	header->uid = (__u32)owner;
 	header->gid = owner >> 32;
 	bpf_get_current_comm(header->comm, sizeof(header->comm));
@@ -48,13 +50,10 @@ static __always_inline void tyr_count_event(long error)
 	tyr_count(error ? TYR_COUNT_EVENTS_LOST : TYR_COUNT_EVENTS);
 }
 
-/* Everything but the lengths, which the caller checks. `generation` is 0 without an image. */
-static __noinline int tyr_record_fill(struct tyr_scratch *work, struct tyr_task *task,
-				      __u32 generation)
+/* Not inlined: its argument is how the record's type gets into the skeleton. */
+static __noinline int tyr_record_fill(struct tyr_operation *record, struct tyr_scratch *work,
+				      struct tyr_task *task, __u32 generation)
 {
-	struct tyr_operation *record = &work->record;
-
-	__builtin_memset(record, 0, sizeof(*record));
 	tyr_header_fill(&record->header, TYR_EVENT_OPERATION, 0, task, work->number);
 	record->header.generation = generation;
 	record->action = work->action;
@@ -62,9 +61,8 @@ static __noinline int tyr_record_fill(struct tyr_scratch *work, struct tyr_task 
 	record->cell = work->cell;
 	record->reason = work->reason;
 	record->hook = work->hook;
-	if (work->reason == TYR_REASON_SELF)
-		record->own_rule = work->own_rule;
-	record->agent_type = tyr_innermost_type(&work->session);
+	record->own_rule = work->reason == TYR_REASON_SELF ? work->own_rule : 0;
+	record->agent_type = tyr_innermost_type(work->number);
 	record->exe_dev = task->exe_dev;
 	record->dev = work->place.dev;
 	record->ino = work->place.ino;
@@ -72,14 +70,17 @@ static __noinline int tyr_record_fill(struct tyr_scratch *work, struct tyr_task 
 	record->address_len = work->endpoint.length;
 	record->port = work->endpoint.port;
 	record->protocol = work->endpoint.protocol;
+	__builtin_memset(record->reserved, 0, sizeof(record->reserved));
 	return 0;
 }
 
+/* The record is written where it stays, field by field: every field, so that nothing leaks. */
 static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_task *task,
 					 __u32 generation)
 {
 	__u32 offset = work->place.offset & (TYR_PATH_MAX - 1);
 	__u32 path_length = work->place.length, exe_length = task->exe_len;
+	struct tyr_operation *record;
 	struct bpf_dynptr space;
 	long error;
 
@@ -87,21 +88,22 @@ static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_ta
 		path_length = TYR_PATH_MAX;
 	if (exe_length > TYR_EXE_MAX)
 		exe_length = TYR_EXE_MAX;
-	tyr_record_fill(work, task, generation);
-	work->record.header.length = sizeof(work->record) + path_length + exe_length;
-	work->record.path_len = path_length;
-	work->record.exe_len = exe_length;
-	error = bpf_ringbuf_reserve_dynptr(&events,
-					   sizeof(work->record) + path_length + exe_length, 0,
+	error = bpf_ringbuf_reserve_dynptr(&events, sizeof(*record) + path_length + exe_length, 0,
 					   &space);
-	if (!error) {
-		bpf_dynptr_write(&space, 0, &work->record, sizeof(work->record), 0);
-		bpf_dynptr_write(&space, sizeof(work->record), work->path + offset, path_length, 0);
-		bpf_dynptr_write(&space, sizeof(work->record) + path_length, task->exe, exe_length,
-				 0);
+	record = bpf_dynptr_data(&space, 0, sizeof(*record));
+	if (!record) {
+		bpf_ringbuf_discard_dynptr(&space, 0);
+		tyr_count_event(error ? error : -1);
+		return 0;
 	}
+	tyr_record_fill(record, work, task, generation);
+	record->header.length = sizeof(*record) + path_length + exe_length;
+	record->path_len = path_length;
+	record->exe_len = exe_length;
+	bpf_dynptr_write(&space, sizeof(*record), work->path + offset, path_length, 0);
+	bpf_dynptr_write(&space, sizeof(*record) + path_length, task->exe, exe_length, 0);
 	bpf_ringbuf_submit_dynptr(&space, 0);
-	tyr_count_event(error);
+	tyr_count_event(0);
 	return 0;
 }
 
@@ -109,7 +111,6 @@ static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_ta
 static __noinline int tyr_emit_process(struct tyr_process *record, struct tyr_task *task,
 				       __u64 number, __u32 kind, const __u8 *path)
 {
-	struct tyr_session *session = bpf_map_lookup_elem(&sessions, &number);
 	__u32 length = record->path_len;
 	struct bpf_dynptr space;
 	long error;
@@ -118,7 +119,7 @@ static __noinline int tyr_emit_process(struct tyr_process *record, struct tyr_ta
 		length = TYR_EXE_MAX;
 	tyr_header_fill(&record->header, kind, sizeof(*record) + length, task, number);
 	record->header.generation = task->generation;
-	record->agent_type = session ? tyr_innermost_type(session) : 0;
+	record->agent_type = tyr_innermost_type(number);
 	record->flags = task->flags;
 	record->path_len = length;
 	error = bpf_ringbuf_reserve_dynptr(&events, sizeof(*record) + length, 0, &space);

@@ -26,6 +26,18 @@ enum tyr_event_limits {
 };
 
 /*
+ * The latest connection that was allowed without an event. It holds for one image and profile, so
+ * the same connection need not be decided again.
+ */
+struct tyr_named {
+	__u64 name[4];			/* as much of the socket address as any rule can see */
+	__u32 socket;			/* family and protocol of the socket */
+	__u32 length;			/* of the socket address */
+	__u32 generation;
+	__u32 profile;
+};
+
+/*
  * Kept in task storage on every thread of an agent, and of an interpreter that may become one.
  *
  * An interpreter gets the number of a session that does not exist yet, its `candidate`. Its
@@ -43,8 +55,14 @@ struct tyr_task {
 	__u32 exe_dev;			/* super_block.s_dev of the executable */
 	__u64 exe_ino;
 	__u32 exe_len;			/* 0: not known */
-	__u32 reserved;
+	__u32 profile;			/* of session and executable, or TYR_PROFILE_NONE */
+	__u64 profile_epoch;		/* `profile` holds for `generation` and this sum of session_changes */
+	struct tyr_named named;
 	__u8 exe[TYR_EXE_MAX];		/* path inside its file system, no NUL */
+};
+
+enum tyr_profile_values {
+	TYR_PROFILE_NONE = 0xffffffff,	/* no session governs the thread */
 };
 
 enum tyr_task_flags {
@@ -232,7 +250,8 @@ enum tyr_counter {
 	TYR_COUNT_EVENTS_FAILED = 11,	/* records that could not be made: no memory for work space */
 	TYR_COUNT_SELF_DENIED = 12,	/* refused by self-protection */
 	TYR_COUNT_LINKS_LOST = 13,	/* names of linked files that could not be kept */
-	TYR_COUNTERS = 14,
+	TYR_COUNT_REMEMBERED = 14,	/* allowed because the same was allowed before; not a decision */
+	TYR_COUNTERS = 15,
 };
 
 /* One name of an inode, among the first TYR_LINK_NAMES_MAX; the one after them stands for more. */
@@ -260,6 +279,13 @@ enum tyr_namespace {
 	TYR_NAMESPACE_AGENTS = 2,	/* a governed task mounted in it */
 };
 
+/* Entries of `session_changes`: each has one kind of writer, so that no count is lost. */
+enum tyr_session_changes {
+	TYR_CHANGES_BY_PROGRAMS = 0,
+	TYR_CHANGES_BY_USER = 1,
+	TYR_CHANGES = 2,
+};
+
 /* The one entry of `config`, written before the programs are attached. `abi` never moves. */
 struct tyr_config {
 	__u64 scope_cgroup;		/* cgroup id; agents are only recognised below it. 0: everywhere */
@@ -285,7 +311,7 @@ struct tyr_live {
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
-_Static_assert(sizeof(struct tyr_task) == 56 + TYR_EXE_MAX, "copied whole");
+_Static_assert(sizeof(struct tyr_task) == 64 + 48 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
 _Static_assert(sizeof(struct tyr_link_key) == 24, "compared whole");
 _Static_assert(sizeof(struct tyr_link) == 16 + TYR_EXE_MAX, "copied whole");

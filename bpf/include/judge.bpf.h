@@ -46,24 +46,58 @@ static __always_inline long tyr_exe_class(struct tyr_image_ref *image, struct ty
 	return 0;
 }
 
-/* The cell of one class for the session, the strictest over the slots that hold for it, or -1. */
-static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
+/*
+ * Works out the profile of work->number, whose entry is `session` if it has one, and keeps it with
+ * the task. Number 0 is an interpreter that no session governs.
+ */
+static __noinline int tyr_profile_settle(struct tyr_decision *decision, struct tyr_session *session,
+					 __u64 epoch)
+{
+	struct tyr_image_ref *image = &decision->image;
+	__u32 exe_class, generation = image->header->generation;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_task *task = decision->task;
+	__u32 slot = image->header->unknown_slot;
+
+	task->profile_epoch = 0;
+	work->profiles = TYR_PROFILE_FAULT;
+	if (tyr_exe_class(image, task, &exe_class))
+		return 0;
+	work->exe_class = exe_class;
+	work->profiles = TYR_PROFILE_ONE;
+	if (session) {
+		__u32 count = session->type_count;
+
+		if (session->refined[0].generation == generation)
+			slot = session->refined[0].slot;
+		else if (session->refined[1].generation == generation)
+			slot = session->refined[1].slot;
+		else if (count == 1)
+			slot = image->header->type_slot[session->type[0] & (TYR_AGENT_TYPES_MAX - 1)];
+		else if (count)
+			work->profiles = TYR_PROFILE_SEVERAL;
+	}
+	work->profile = work->number ? tyr_profile(image, slot, exe_class) : TYR_PROFILE_NONE;
+	/* Nothing tells when a session that had no room gets an entry: it is looked for every time. */
+	if (work->profiles == TYR_PROFILE_ONE && (session || !work->number)) {
+		task->profile = work->profile;
+		task->profile_epoch = epoch;
+	}
+	return 0;
+}
+
+/* The strictest cell over the types of a session whose slot user space has not written yet. */
+static __always_inline long tyr_judge_types(struct tyr_decision *decision, __u32 class)
 {
 	struct tyr_image_ref *image = &decision->image;
 	struct tyr_scratch *work = decision->work;
-	struct tyr_session *session = &work->session;
-	__u32 exe_class, generation = image->header->generation;
-	long cell = 0;
+	struct tyr_session *session;
+	__u64 number = work->number;
+	long cell = -1;
 
-	if (tyr_exe_class(image, decision->task, &exe_class))
+	session = bpf_map_lookup_elem(&sessions, &number);
+	if (!session)
 		return -1;
-	if (!session->type_count)
-		return tyr_cell(image, tyr_profile(image, image->header->unknown_slot, exe_class),
-				work->action, class);
-	for (int i = 0; i < 2; i++)
-		if (session->refined[i].generation == generation)
-			return tyr_cell(image, tyr_profile(image, session->refined[i].slot, exe_class),
-					work->action, class);
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < TYR_SESSION_TYPES_MAX; i++) {
 		__u32 slot = image->header->type_slot[session->type[i] & (TYR_AGENT_TYPES_MAX - 1)];
@@ -71,13 +105,26 @@ static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 
 		if (i >= session->type_count)
 			break;
-		found = tyr_cell(image, tyr_profile(image, slot, exe_class), work->action, class);
+		found = tyr_cell(image, tyr_profile(image, slot, work->exe_class), work->action,
+				 class);
 		if (found < 0)
 			return -1;
 		if (!i || tyr_cell_rank(found) > tyr_cell_rank(cell))
 			cell = found;
 	}
 	return cell;
+}
+
+/* The cell of one class for the session, the strictest over the slots that hold for it, or -1. */
+static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
+{
+	struct tyr_scratch *work = decision->work;
+
+	if (work->profiles == TYR_PROFILE_ONE)
+		return tyr_cell(&decision->image, work->profile, work->action, class);
+	if (work->profiles == TYR_PROFILE_SEVERAL)
+		return tyr_judge_types(decision, class);
+	return -1;
 }
 
 /*
@@ -174,38 +221,41 @@ enum tyr_begin_result {
 	TYR_BEGIN_DENY = 2,
 };
 
-/*
- * Finds who acts and the image in force. The first thing every deciding hook does. With
- * `candidates`, an interpreter that is not yet governed is to be decided too; its work->number
- * is 0.
- */
-static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
-				int candidates)
+/* Whether what the task keeps of its session and executable holds in the image of `decision`. */
+static __always_inline int tyr_profile_is_kept(struct tyr_decision *decision, __u64 epoch)
 {
-	struct tyr_session *session;
-	struct tyr_scratch *work;
-	struct tyr_task *task;
-	__u64 number;
-	__u32 who;
-	long error;
+	struct tyr_task *task = decision->task;
 
-	task = tyr_task_find(bpf_get_current_task_btf(), &who);
-	if (who == TYR_WHO_FAULT)
-		return TYR_BEGIN_DENY;
-	if (!task)
-		return TYR_BEGIN_FREE;
-	number = tyr_session_of(task, &session);
-	if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
-		return TYR_BEGIN_FREE;
-	error = tyr_image_open(&decision->image);
+	return epoch && task->profile_epoch == epoch &&
+	       task->generation == decision->image.header->generation;
+}
+
+/* tyr_begin for a task that was found already, and maybe the image. */
+static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_task *task,
+				   __u32 action, __u32 hook, int candidates)
+{
+	__u64 number, epoch = tyr_session_epoch();
+	struct tyr_session *session = 0;
+	struct tyr_scratch *work;
+	long error;
+	int kept;
+
+	decision->task = task;
+	error = decision->image.header ? 0 : tyr_image_open(&decision->image);
 	if (error == TYR_IMAGE_NONE)
+		return TYR_BEGIN_FREE;
+	kept = !error && tyr_profile_is_kept(decision, epoch);
+	if (kept)
+		number = task->profile == TYR_PROFILE_NONE ? 0 : task->session;
+	else
+		number = tyr_session_of(task, &session);
+	if (!number && !(candidates && task->flags & TYR_TASK_INTERPRETER))
 		return TYR_BEGIN_FREE;
 	work = tyr_scratch_get();
 	if (!work || error) {
 		tyr_count(TYR_COUNT_FAULTS);
 		return number ? TYR_BEGIN_DENY : TYR_BEGIN_FREE;
 	}
-	decision->task = task;
 	decision->work = work;
 	work->number = number;
 	work->action = action;
@@ -213,11 +263,30 @@ static __noinline int tyr_begin(struct tyr_decision *decision, __u32 action, __u
 	work->reason = TYR_REASON_CELL;
 	work->place = (struct tyr_place){ .outcome = TYR_PATH_LOST };
 	work->endpoint = (struct tyr_endpoint){};
-	if (session)
-		__builtin_memcpy(&work->session, session, sizeof(*session));
-	else
-		work->session.type_count = 0;
+	work->profile = task->profile;
+	work->profiles = TYR_PROFILE_ONE;
+	if (!kept)
+		tyr_profile_settle(decision, session, epoch);
 	return TYR_BEGIN_DECIDE;
+}
+
+/*
+ * Finds who acts and the image in force. The first thing every deciding hook does. With
+ * `candidates`, an interpreter that is not yet governed is to be decided too; its work->number
+ * is 0.
+ */
+static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action, __u32 hook,
+				int candidates)
+{
+	struct tyr_task *task;
+	__u32 who;
+
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (who == TYR_WHO_FAULT)
+		return TYR_BEGIN_DENY;
+	if (!task)
+		return TYR_BEGIN_FREE;
+	return tyr_begin_as(decision, task, action, hook, candidates);
 }
 
 /* The whole of a hook about one name. */

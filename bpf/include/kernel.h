@@ -73,6 +73,7 @@ struct inode {
 } TYR_CORE;
 
 struct qstr {
+	__u32 hash;
 	__u32 len;
 	const unsigned char *name;
 } TYR_CORE;
@@ -85,8 +86,14 @@ typedef struct seqcount_spinlock {
 	seqcount_t seqcount;
 } TYR_CORE seqcount_spinlock_t;
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+} TYR_CORE;
+
 struct dentry {
+	unsigned int d_flags;
 	seqcount_spinlock_t d_seq;
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -269,6 +276,13 @@ enum tyr_kernel_values {
 	NSFS_MAGIC = 0x6e736673,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
+	DCACHE_OP_HASH = 0x1,
+	DCACHE_OP_COMPARE = 0x2,
+	DCACHE_OP_REVALIDATE = 0x4,
+	EXT4_SUPER_MAGIC = 0xef53,
+	XFS_SUPER_MAGIC = 0x58465342,
+	BTRFS_SUPER_MAGIC = 0x9123683e,
+	TMPFS_MAGIC = 0x01021994,
 	S_IFMT = 0170000,
 	S_IFDIR = 0040000,
 	S_IFSOCK = 0140000,

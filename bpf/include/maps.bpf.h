@@ -32,7 +32,7 @@ struct tyr_place {
 	__u32 offset;			/* of the path in tyr_scratch.path */
 	__u32 length;
 	__u32 names;			/* hard links of a file; 0 for a directory */
-	__u32 reserved;
+	__u32 sequence;			/* of rename_lock during the whole walk */
 };
 
 /* What rules see in a name, for one action. */
@@ -53,6 +53,12 @@ struct tyr_held {
 	__u32 renames;			/* sequence of rename_lock */
 };
 
+enum tyr_profile_count {
+	TYR_PROFILE_FAULT = 0,
+	TYR_PROFILE_ONE = 1,	/* `profile` */
+	TYR_PROFILE_SEVERAL = 2,	/* one for each type of the session */
+};
+
 /*
  * Work space of one thread while a hook runs, and what an exec has shown so far. Never per CPU:
  * the programs can be preempted, and the preempting task would write into the same memory.
@@ -69,8 +75,10 @@ struct tyr_scratch {
 	__u32 interpreted;		/* the program that was checked last has one */
 	struct tyr_held held[2];	/* last file read, last file written */
 
-	struct tyr_session session;	/* copy of the one that governs; no types: not known */
-	__u64 number;			/* of the session */
+	__u64 number;			/* of the session that governs */
+	__u32 profile;
+	__u32 profiles;			/* enum tyr_profile_count */
+	__u32 exe_class;
 	__u32 action;
 	__u32 hook;
 	__u32 cell;
@@ -83,7 +91,6 @@ struct tyr_scratch {
 	struct tyr_link_key link_key;
 	struct tyr_link link;
 
-	struct tyr_operation record;
 	struct tyr_process process;
 	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX; the rest is for the verifier */
 };
@@ -130,6 +137,17 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } next_session SEC(".maps");
+
+/*
+ * How often entries of `sessions` changed. What was worked out from an entry is kept with the sum
+ * and holds no longer than it; so every writer counts after it has written.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TYR_CHANGES);
+	__type(key, __u32);
+	__type(value, __u64);
+} session_changes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -218,6 +236,27 @@ static __always_inline void tyr_count(__u32 counter)
 
 	if (count)
 		__sync_fetch_and_add(count, 1);
+}
+
+/* The sum of `session_changes`, plus one: never 0 unless a lookup failed. */
+static __always_inline __u64 tyr_session_epoch(void)
+{
+	__u32 by_programs = TYR_CHANGES_BY_PROGRAMS, by_user = TYR_CHANGES_BY_USER;
+	__u64 *programs = bpf_map_lookup_elem(&session_changes, &by_programs);
+	__u64 *user = bpf_map_lookup_elem(&session_changes, &by_user);
+
+	if (!programs || !user)
+		return 0;
+	return *(volatile __u64 *)programs + *(volatile __u64 *)user + 1;
+}
+
+static __always_inline void tyr_session_changed(void)
+{
+	__u32 by_programs = TYR_CHANGES_BY_PROGRAMS;
+	__u64 *changes = bpf_map_lookup_elem(&session_changes, &by_programs);
+
+	if (changes)
+		__sync_fetch_and_add(changes, 1);
 }
 
 #endif

@@ -20,7 +20,7 @@ enum tyr_who_result {
 /*
  * The identity of a thread. Until 6.3 a lookup fails while another one is under way on the same
  * CPU, which looks like a thread without identity. A delete tells the two apart: it answers
- * -EBUSY instead. Threads that no BPF program ever stored anything for end at the first test.
+ * -EBUSY instead. Threads that no BPF program stored anything for end at the first test.
  */
 static __always_inline struct tyr_task *tyr_task_find(struct task_struct *thread, __u32 *result)
 {
@@ -28,13 +28,13 @@ static __always_inline struct tyr_task *tyr_task_find(struct task_struct *thread
 	__u32 absent = 0;
 
 	*result = TYR_WHO_NONE;
+	if (!thread->bpf_storage)
+		return 0;
 	task = bpf_task_storage_get(&tasks, thread, 0, 0);
 	if (task) {
 		*result = TYR_WHO_KNOWN;
 		return task;
 	}
-	if (!BPF_CORE_READ(thread, bpf_storage))
-		return 0;
 	for (int attempt = 0; attempt < TYR_STORAGE_TRIES; attempt++) {
 		if (bpf_task_storage_delete(&storage_probe, thread) == -EBUSY) {
 			absent = 0;
@@ -143,10 +143,11 @@ static __noinline int tyr_session_make(__u64 number, __u64 parent_number, __u32 
 		entry.type[0] = type;
 		entry.type_count = 1;
 	}
-	entry.root_tgid = BPF_CORE_READ(current, tgid);
-	entry.root_start_boot_ns = BPF_CORE_READ(current, group_leader, start_boottime);
+	entry.root_tgid = current->tgid;
+	entry.root_start_boot_ns = current->group_leader->start_boottime;
 	error = bpf_map_update_elem(&sessions, &number, &entry, BPF_NOEXIST);
 	if (!error) {
+		tyr_session_changed();
 		tyr_count(TYR_COUNT_AGENTS);
 		return 1;
 	}

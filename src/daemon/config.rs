@@ -81,6 +81,8 @@ pub struct Config {
     pub log_filter: String,
     pub spool_bytes_max: u64,
     pub repeat_window: Duration,
+    /// Whether operations that no rule matches leave events.
+    pub unmatched_events: bool,
     /// How often enforcement is proved again.
     pub canary_interval: Duration,
 }
@@ -163,6 +165,7 @@ impl Config {
             repeat_window: Duration::from_millis(
                 events.repeat_window_ms.unwrap_or(REPEAT_WINDOW_MS),
             ),
+            unmatched_events: events.unmatched.unwrap_or(true),
             canary_interval: Duration::from_millis(canary_interval_ms),
         };
         config.check()?;

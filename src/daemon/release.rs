@@ -146,7 +146,7 @@ pub fn take_off(kernel: Arc<Live>, signatures: Signatures) -> Result<(), KernelE
     match Arc::into_inner(kernel) {
         Some(kernel) => kernel.release(),
         // A thread that has not ended yet holds it: what it left pinned is adopted and taken off.
-        None => Live::load(signatures, None)?.release(),
+        None => Live::load(signatures, None, true)?.release(),
     }
 }
 
@@ -171,7 +171,7 @@ pub fn run(config: &Config, signatures: Signatures) -> Result<&'static str, Fail
     }
     let failed =
         |error: KernelError| Failure::caused(Exit::Os, "cannot take enforcement off", &error);
-    let kernel = Live::load(signatures, None).map_err(failed)?;
+    let kernel = Live::load(signatures, None, true).map_err(failed)?;
     let own_pid = std::process::id();
     refuse_governed(&kernel, i32::try_from(own_pid).unwrap_or(0))
         .map_err(|reason| Failure::new(Exit::NoPermission, reason))?;

@@ -66,9 +66,13 @@ async fn serve(
         |error: std::io::Error| Failure::caused(Exit::Os, "cannot wait for signals", &error);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    let kernel = Live::load(signatures.clone(), config.scope.as_deref())
-        .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?
-        .proved_every(config.canary_interval);
+    let kernel = Live::load(
+        signatures.clone(),
+        config.scope.as_deref(),
+        config.unmatched_events,
+    )
+    .map_err(|error| Failure::caused(Exit::Os, "cannot use the kernel", &error))?
+    .proved_every(config.canary_interval);
     tracing::info!(
         enforcement = ?kernel.enforcement(),
         adopted = kernel.adopted(),

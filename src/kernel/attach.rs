@@ -7,9 +7,10 @@ use super::error::Error;
 use super::features;
 use super::load::LoadOptions;
 use super::mounts::namespaces::believe_host;
-use super::object::{COMMON, EnforcementMode, HOOKS, Hook, MAPS};
+use super::object::{COMMON, EnforcementMode, HOOKS, Hook, LSM_MAPS, MAPS};
 use super::pins::{Folder, Pins};
 use super::report::explain;
+use super::sessions::count_change;
 use super::skel::tyr_config;
 
 /// Handles on what runs in the kernel.
@@ -86,7 +87,9 @@ impl Attached {
         self.map("config")?
             .update(&0u32.to_ne_bytes(), bytes, MapFlags::ANY)
             .map_err(Error::bpf("write the configuration"))?;
-        believe_host(self.map("namespaces")?)
+        believe_host(self.map("namespaces")?)?;
+        // The daemon before this one may have ended between a change and its count.
+        count_change(self.map("session_changes")?)
     }
 
     /// New maps go on with numbers that no session of this boot had: there were fewer sessions
@@ -138,7 +141,7 @@ pub(super) fn attach(plan: &Plan<'_>) -> Result<Attached, Error> {
     let mut open = ObjectBuilder::default()
         .open_memory(plan.build.object())
         .map_err(|error| explain("open the object", error))?;
-    choose_programs(&mut open, plan.mode);
+    choose_programs(&mut open, plan.mode)?;
     if let Some(folder) = plan.maps {
         for mut map in open.maps_mut() {
             let name = map.name().to_string_lossy().into_owned();
@@ -174,12 +177,20 @@ pub(super) fn attach(plan: &Plan<'_>) -> Result<Attached, Error> {
     Ok(attached)
 }
 
-fn choose_programs(open: &mut OpenObject, mode: EnforcementMode) {
+fn choose_programs(open: &mut OpenObject, mode: EnforcementMode) -> Result<(), Error> {
     let wanted = program_names(mode);
     for mut program in open.progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
         program.set_autoload(wanted.contains(&name));
     }
+    for mut map in open.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        if mode != EnforcementMode::Lsm && LSM_MAPS.contains(&name.as_str()) {
+            map.set_autocreate(false)
+                .map_err(Error::bpf(format!("leave out map {name}")))?;
+        }
+    }
+    Ok(())
 }
 
 fn hold_maps(object: &Object) -> Result<Vec<MapHandle>, Error> {
@@ -201,15 +212,16 @@ fn attach_one(object: &Object, name: &str) -> Result<Link, Error> {
 
 /// Every program of a mode on this kernel, in the order in which they are attached.
 pub(super) fn program_names(mode: EnforcementMode) -> Vec<String> {
-    let hooks = HOOKS.iter().filter(|hook| is_here(hook));
+    let hooks = HOOKS.iter().filter(|hook| is_here(hook, mode));
     let hooks = hooks.map(|hook| format!("{}{}", mode.prefix(), hook.name));
     hooks
         .chain(COMMON.iter().map(|name| (*name).to_owned()))
         .collect()
 }
 
-fn is_here(hook: &Hook) -> bool {
-    hook.only_with.is_none_or(features::has_function)
+fn is_here(hook: &Hook, mode: EnforcementMode) -> bool {
+    let is_usable = mode == EnforcementMode::Lsm || !hook.lsm_only;
+    is_usable && hook.only_with.is_none_or(features::has_function)
 }
 
 fn find<'a>(maps: &'a [MapHandle], name: &str) -> Result<&'a MapHandle, Error> {

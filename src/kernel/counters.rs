@@ -54,6 +54,8 @@ counters! {
     self_denied,
     /// Names of linked files that could not be kept.
     links_lost,
+    /// Opens and connections that were allowed without a new decision.
+    remembered,
 }
 
 impl Programs {

@@ -46,21 +46,28 @@ pub(crate) struct Hook {
     pub(crate) name: &'static str,
     /// The kernel function whose presence says that this kernel has the hook; `None`: all have.
     pub(crate) only_with: Option<&'static str>,
+    /// It serves what only LSM programs may use: storage of inodes.
+    pub(crate) lsm_only: bool,
 }
 
 const fn hook(name: &'static str) -> Hook {
     Hook {
         name,
         only_with: None,
+        lsm_only: false,
     }
 }
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 55] = [
+pub(crate) const HOOKS: [Hook; 56] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
+    Hook {
+        lsm_only: true,
+        ..hook("inode_link")
+    },
     hook("file_open"),
     hook("file_receive"),
     hook("mmap_file"),
@@ -68,17 +75,17 @@ pub(crate) const HOOKS: [Hook; 55] = [
     hook("file_permission"),
     hook("file_ioctl"),
     Hook {
-        name: "file_ioctl_compat",
         only_with: Some("security_file_ioctl_compat"),
+        ..hook("file_ioctl_compat")
     },
     hook("inode_setattr"),
     Hook {
-        name: "inode_set_acl",
         only_with: Some("security_inode_set_acl"),
+        ..hook("inode_set_acl")
     },
     Hook {
-        name: "inode_remove_acl",
         only_with: Some("security_inode_remove_acl"),
+        ..hook("inode_remove_acl")
     },
     hook("path_unlink"),
     hook("path_rmdir"),
@@ -92,8 +99,8 @@ pub(crate) const HOOKS: [Hook; 55] = [
     hook("path_rename"),
     hook("path_truncate"),
     Hook {
-        name: "file_truncate",
         only_with: Some("security_file_truncate"),
+        ..hook("file_truncate")
     },
     hook("sb_mount"),
     hook("move_mount"),
@@ -123,8 +130,8 @@ pub(crate) const HOOKS: [Hook; 55] = [
     hook("guard_prctl"),
     hook("guard_ioctl"),
     Hook {
-        name: "guard_ioctl_compat",
         only_with: Some("security_file_ioctl_compat"),
+        ..hook("guard_ioctl_compat")
     },
     hook("guard_umount"),
     hook("guard_mknod"),
@@ -134,12 +141,13 @@ pub(crate) const HOOKS: [Hook; 55] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 13] = [
+pub(crate) const MAPS: [&str; 14] = [
     "tasks",
     "scratch",
     "storage_probe",
     "sessions",
     "next_session",
+    "session_changes",
     "config",
     "namespaces",
     "links",
@@ -149,3 +157,7 @@ pub(crate) const MAPS: [&str; 13] = [
     "counters",
     "image",
 ];
+
+/// Maps that only LSM programs use; other modes are loaded without them. They are not kept over a
+/// change of programs: what is remembered is forgotten then.
+pub(crate) const LSM_MAPS: [&str; 1] = ["remembered"];

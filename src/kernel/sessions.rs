@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
-use libbpf_rs::{Iter, MapCore, MapFlags};
+use libbpf_rs::{Iter, MapCore, MapFlags, MapHandle};
 
+use super::abi::TYR_CHANGES_BY_USER;
 use super::error::Error;
 use super::load::Programs;
 use super::skel::tyr_session;
@@ -116,10 +118,11 @@ impl Programs {
         let map = self.attached()?.map("sessions")?;
         match map.delete(&number.to_ne_bytes()) {
             Err(error) if error.kind() != libbpf_rs::ErrorKind::NotFound => {
-                Err(Error::bpf("remove a session")(error))
+                return Err(Error::bpf("remove a session")(error));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.sessions_changed()
     }
 
     /// Every thread that carries an identity, by a sweep over all tasks.
@@ -151,7 +154,13 @@ impl Programs {
         self.attached()?
             .map("sessions")?
             .update(&number.to_ne_bytes(), bytes, flags)
-            .map_err(Error::bpf("write a session"))
+            .map_err(Error::bpf("write a session"))?;
+        self.sessions_changed()
+    }
+
+    /// Tells the programs that what tasks keep of their sessions may be old.
+    pub(crate) fn sessions_changed(&self) -> Result<(), Error> {
+        count_change(self.attached()?.map("session_changes")?)
     }
 
     fn raw_session(&self, number: u64) -> Result<Option<tyr_session>, Error> {
@@ -168,6 +177,22 @@ impl Programs {
         })?;
         Ok(Some(session))
     }
+}
+
+/// Adds one to user space's entry of `session_changes`.
+///
+/// One at a time, so that the number never goes back; the programs count in an entry of their own.
+pub(crate) fn count_change(map: &MapHandle) -> Result<(), Error> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = TYR_CHANGES_BY_USER.to_ne_bytes();
+    let value = map
+        .lookup(&key, MapFlags::ANY)
+        .map_err(Error::bpf("count a change of sessions"))?;
+    let count = value.and_then(|bytes| bytes.try_into().ok());
+    let count = count.map_or(0, u64::from_ne_bytes).wrapping_add(1);
+    map.update(&key, &count.to_ne_bytes(), MapFlags::ANY)
+        .map_err(Error::bpf("count a change of sessions"))
 }
 
 /// Runs an iterator program over all tasks and reads what it writes.

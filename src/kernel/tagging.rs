@@ -265,7 +265,7 @@ impl Programs {
         for key in keys {
             tags.delete(&key).map_err(Error::bpf("clear a tag"))?;
         }
-        Ok(())
+        self.sessions_changed()
     }
 
     /// Numbers come from the same counter as those of the programs, from its other end: user

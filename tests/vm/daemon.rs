@@ -28,7 +28,7 @@ pub struct Daemon {
 impl Daemon {
     pub fn load() -> Daemon {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let kernel = Live::load(Signatures::builtin(), None).expect("load");
+        let kernel = Live::load(Signatures::builtin(), None, true).expect("load");
         Daemon {
             kernel: Arc::new(kernel),
             _turn: turn,

@@ -23,6 +23,7 @@ mod preempt;
 mod probe;
 mod race;
 mod recognise;
+mod remember;
 mod running;
 mod syscall;
 mod upgrade;

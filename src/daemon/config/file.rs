@@ -44,6 +44,7 @@ pub(super) struct Spool {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Events {
     pub(super) repeat_window_ms: Option<u64>,
+    pub(super) unmatched: Option<bool>,
 }
 
 /// Reads a file.

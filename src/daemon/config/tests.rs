@@ -55,7 +55,9 @@ fn the_packaged_file_shows_every_key_with_its_default() {
     assert_eq!(file.state_dir.as_ref(), Some(&config.state_dir));
     assert_eq!(file.log_filter.as_ref(), Some(&config.log_filter));
     assert_eq!(file.spool.unwrap().bytes_max, Some(config.spool_bytes_max));
-    let window_ms = file.events.unwrap().repeat_window_ms.unwrap();
+    let events = file.events.unwrap();
+    assert_eq!(events.unmatched, Some(config.unmatched_events));
+    let window_ms = events.repeat_window_ms.unwrap();
     assert_eq!(u128::from(window_ms), config.repeat_window.as_millis());
 }
 

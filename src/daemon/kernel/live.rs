@@ -50,6 +50,8 @@ const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still
 pub struct Live {
     programs: Programs,
     signatures: Signatures,
+    /// Whether operations that no rule matches leave events.
+    unmatched_events: bool,
     mounts: RwLock<Tables>,
     mounts_read: Mutex<Instant>,
     /// One for as long as the daemon lives: a change between two waits is told by the second.
@@ -77,7 +79,11 @@ impl Live {
     ///
     /// The scope is no cgroup, or the pins cannot be used. That no program can be attached is no
     /// error: the kernel then only observes, and says why.
-    pub fn load(signatures: Signatures, scope: Option<&Path>) -> Result<Live, KernelError> {
+    pub fn load(
+        signatures: Signatures,
+        scope: Option<&Path>,
+        unmatched_events: bool,
+    ) -> Result<Live, KernelError> {
         let scope = scope.map(Scope::of).transpose().map_err(said)?;
         let programs = Programs::load(&LoadOptions {
             scope,
@@ -94,6 +100,7 @@ impl Live {
             programs,
             watch,
             signatures,
+            unmatched_events,
             mounts: RwLock::new(Tables::new(Mounts::read().map_err(said)?, Vec::new())),
             containers: Containers::new(),
             searched: Mutex::default(),
@@ -134,7 +141,7 @@ impl Live {
             superblocks,
             slots: &slots,
             moment: Some(wanted.moment),
-            unmatched_is_silent: false,
+            unmatched_is_silent: !self.unmatched_events,
         };
         compile(&input).map_err(said)
     }

@@ -16,6 +16,7 @@ const FILES: usize = 200;
 const CALLS: usize = 2000;
 const SOCKETS: usize = 64;
 const EXECS: usize = 20;
+const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 /// Batches; the first ones warm up caches and are not counted.
 const WARM: usize = 2;
 const BATCHES: usize = 9;
@@ -31,11 +32,13 @@ pub(crate) enum Operation {
     Create,
     Rename,
     Exec,
+    /// To another address every time.
+    ConnectFirst,
     ConnectUdp,
     ConnectTcp,
 }
 
-pub(crate) const OPERATIONS: [Operation; 9] = [
+pub(crate) const OPERATIONS: [Operation; 10] = [
     Operation::Getppid,
     Operation::OpenFirst,
     Operation::Open,
@@ -43,6 +46,7 @@ pub(crate) const OPERATIONS: [Operation; 9] = [
     Operation::Create,
     Operation::Rename,
     Operation::Exec,
+    Operation::ConnectFirst,
     Operation::ConnectUdp,
     Operation::ConnectTcp,
 ];
@@ -57,6 +61,7 @@ impl Operation {
             Operation::Create => "create",
             Operation::Rename => "rename",
             Operation::Exec => "exec /bin/true",
+            Operation::ConnectFirst => "connect, new",
             Operation::ConnectUdp => "connect, UDP",
             Operation::ConnectTcp => "connect, TCP",
         }
@@ -70,7 +75,9 @@ impl Operation {
             Operation::Open | Operation::Read | Operation::Create => (BATCHES, FILES),
             Operation::Rename => (BATCHES, 2 * FILES),
             Operation::Exec => (BATCHES, EXECS),
-            Operation::ConnectUdp | Operation::ConnectTcp => (BATCHES, SOCKETS),
+            Operation::ConnectFirst | Operation::ConnectUdp | Operation::ConnectTcp => {
+                (BATCHES, SOCKETS)
+            }
         };
         (batches * size) as u64
     }
@@ -199,7 +206,8 @@ impl Bench {
                 rename_all(&self.others, &self.files);
             }),
             Operation::Exec => self.exec(),
-            Operation::ConnectUdp => self.connect_udp(),
+            Operation::ConnectFirst => self.connect_udp(|index| [127, 0, 1, index as u8]),
+            Operation::ConnectUdp => self.connect_udp(|_| LOOPBACK),
             Operation::ConnectTcp => self.connect_tcp(),
         }
     }
@@ -244,14 +252,14 @@ impl Bench {
         (children() - before) as f64 / EXECS as f64
     }
 
-    fn connect_udp(&self) -> f64 {
+    fn connect_udp(&self, address: impl Fn(usize) -> [u8; 4]) -> f64 {
         let port = self.datagrams.local_addr().expect("bound").port();
         let sockets: Vec<UdpSocket> = (0..SOCKETS)
             .map(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket"))
             .collect();
         timed(SOCKETS, || {
-            for socket in &sockets {
-                connect(socket.as_raw_fd(), port);
+            for (index, socket) in sockets.iter().enumerate() {
+                connect(socket.as_raw_fd(), address(index), port);
             }
         })
     }
@@ -264,7 +272,7 @@ impl Bench {
             .collect();
         let cost = timed(SOCKETS, || {
             for socket in &sockets {
-                connect(*socket, port);
+                connect(*socket, LOOPBACK, port);
             }
         });
         for socket in sockets {
@@ -307,12 +315,12 @@ fn rename_all(from: &[CString], to: &[CString]) {
     }
 }
 
-fn connect(socket: i32, port: u16) {
+fn connect(socket: i32, address: [u8; 4], port: u16) {
     let address = libc::sockaddr_in {
         sin_family: libc::AF_INET as u16,
         sin_port: port.to_be(),
         sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes([127, 0, 0, 1]),
+            s_addr: u32::from_ne_bytes(address),
         },
         sin_zero: [0; 8],
     };
