@@ -17,64 +17,102 @@ static __always_inline int tyr_is_placed(struct file *file)
 	return !(file->f_inode->i_sb->s_flags & SB_NOUSER);
 }
 
-/* What an answer about `file` rests on; file 0 when an answer cannot be kept. */
-static __always_inline void tyr_held_now(struct tyr_held *now, struct file *file, __u64 number)
-{
-	struct tyr_image_ref ref;
+struct tyr_using {
+	struct tyr_decision *decision;
+	__u32 mode;
+	__u32 denied;
+	__u32 known;		/* enum tyr_remembered_flags */
+	__u32 pad;
+};
 
-	now->file = 0;
-	now->number = number;
-	/* Without the lock's sequence a rename would go unseen. */
-	if (!&rename_lock || tyr_image_open(&ref))
-		return;
-	now->generation = ref.header->generation;
-	now->renames = tyr_rename_sequence();
-	now->file = (__u64)(unsigned long)file;
+static long tyr_use_step(__u32 index, struct tyr_using *using)
+{
+	struct tyr_decision *decision = using->decision;
+	struct tyr_scratch *work = decision->work;
+	__u32 mode = index ? FMODE_WRITE : FMODE_READ;
+
+	if (!(using->mode & mode))
+		return 0;
+	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	tyr_judge_place(decision);
+	if (!tyr_cell_denies(work->cell)) {
+		if (work->reason == TYR_REASON_CELL)
+			using->known |= mode * TYR_REMEMBERED_USE;
+		return 0;
+	}
+	using->denied = 1;
+	return !!tyr_conclude(work, decision->task, decision->image.header->generation);
 }
 
-static __noinline int tyr_judge_use(struct file *file, __u32 action)
+/* Judges the use of an open file in `mode`. `known` gets what may be remembered of it. */
+static __noinline int tyr_judge_use(struct tyr_decision *decision, struct file *file, __u32 mode,
+				    __u32 *known)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-	__u32 slot = action == TYR_ACTION_FILE_WRITE, who;
-	struct tyr_session *session;
-	struct tyr_held now, *held;
-	struct tyr_scratch *work;
-	struct tyr_task *task;
-	__u64 number;
+	struct tyr_using using = { .decision = decision, .mode = mode };
 
-	task = tyr_task_find(current, &who);
-	if (who == TYR_WHO_FAULT)
+	*known = 0;
+	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, TYR_HOOK_FILE_USE,
+			     0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
 		return -EPERM;
-	if (!task)
-		return 0;
-	number = tyr_session_of(task, &session);
-	if (!number)
-		return 0;
-	tyr_held_now(&now, file, number);
-	work = bpf_task_storage_get(&scratch, current, 0, 0);
-	if (work && now.file) {
-		held = &work->held[slot];
-		if (held->file == now.file && held->number == now.number &&
-		    held->generation == now.generation && held->renames == now.renames)
-			return 0;
 	}
-	if (tyr_decide_quietly(BPF_CORE_READ(file, f_path.dentry), action, TYR_HOOK_FILE_USE))
+	if (tyr_place_of_file(decision->work, file)) {
+		tyr_decide_class(decision, -1);
 		return -EPERM;
-	work = bpf_task_storage_get(&scratch, current, 0, 0);
-	if (work)
-		work->held[slot] = now;
+	}
+	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
+		return 0;
+	if (bpf_loop(2, tyr_use_step, &using, 0) < 0 || using.denied)
+		return -EPERM;
+	*known = using.known;
+	return 0;
+}
+
+/* `remembers`: the program may use storage of inodes. */
+static __always_inline int tyr_use(struct file *file, __u32 mode, int remembers)
+{
+	struct tyr_decision decision = {};
+	__u32 who, known;
+
+	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!decision.task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	if (remembers && !tyr_image_open(&decision.image) &&
+	    tyr_recall(&decision, file, mode * TYR_REMEMBERED_USE))
+		return 0;
+	if (tyr_judge_use(&decision, file, mode, &known))
+		return -EPERM;
+	if (remembers && known)
+		tyr_remember(&decision, file, known);
 	return 0;
 }
 
 /* Every read and write, also of what the kernel moves between files. */
-TYR_HOOK(file_permission, "file_permission", "security_file_permission", struct file *file,
-	 __u64 mask)
+static __always_inline int tyr_judge_permission(struct file *file, __u64 mask, int remembers)
 {
-	if (!(mask & (MAY_READ | MAY_WRITE)) || !tyr_is_placed(file))
+	__u32 mode = 0;
+
+	if (mask & MAY_READ)
+		mode |= FMODE_READ;
+	if (mask & MAY_WRITE)
+		mode |= FMODE_WRITE;
+	if (!mode || !tyr_is_placed(file))
 		return 0;
-	if (mask & MAY_READ && tyr_judge_use(file, TYR_ACTION_FILE_READ))
-		return -EPERM;
-	return mask & MAY_WRITE ? tyr_judge_use(file, TYR_ACTION_FILE_WRITE) : 0;
+	return tyr_use(file, mode, remembers);
+}
+
+SEC("lsm/file_permission")
+int lsm_file_permission(unsigned long long *ctx)
+{
+	return tyr_answer(tyr_judge_permission((void *)ctx[0], ctx[1], 1));
+}
+
+SEC("fmod_ret/security_file_permission")
+int fmod_file_permission(unsigned long long *ctx)
+{
+	return tyr_answer(tyr_judge_permission((void *)ctx[0], ctx[1], 0));
 }
 
 /*
@@ -96,20 +134,21 @@ static __always_inline int tyr_judge_mapped_code(struct file *file)
 				 TYR_HOOK_MMAP);
 }
 
-static __always_inline int tyr_judge_map(struct file *file, __u64 protection, __u64 flags)
+static __always_inline int tyr_judge_map(struct file *file, __u64 protection, __u64 flags,
+					 int remembers)
 {
+	/* Whatever it asks for now, a mapping can be made readable later. */
+	__u32 mode = FMODE_READ;
+
 	if (!file)
 		return 0;
 	if (protection & PROT_EXEC && tyr_judge_mapped_code(file))
 		return -EPERM;
 	if (!tyr_is_placed(file))
 		return 0;
-	/* Whatever it asks for now, a mapping can be made readable later. */
-	if (tyr_judge_use(file, TYR_ACTION_FILE_READ))
-		return -EPERM;
-	if (!(flags & MAP_SHARED) || !(protection & PROT_WRITE))
-		return 0;
-	return tyr_judge_use(file, TYR_ACTION_FILE_WRITE);
+	if (flags & MAP_SHARED && protection & PROT_WRITE)
+		mode |= FMODE_WRITE;
+	return tyr_use(file, mode, remembers);
 }
 
 /* The LSM hook has the protection asked for and the one given, the function only the latter. */
@@ -125,13 +164,13 @@ int lsm_mmap_file(unsigned long long *ctx)
 	bpf_probe_read_kernel(&file, sizeof(file), ctx);
 	if (!file)
 		return 0;
-	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1] | ctx[2], ctx[3]));
+	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1] | ctx[2], ctx[3], 1));
 }
 
 SEC("fmod_ret/security_mmap_file")
 int fmod_mmap_file(unsigned long long *ctx)
 {
-	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1], ctx[2]));
+	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1], ctx[2], 0));
 }
 
 TYR_HOOK(file_mprotect, "file_mprotect", "security_file_mprotect", struct vm_area_struct *area,
@@ -146,5 +185,5 @@ TYR_HOOK(file_mprotect, "file_mprotect", "security_file_mprotect", struct vm_are
 		return -EPERM;
 	if (!(protection & PROT_WRITE) || !(area->vm_flags & VM_SHARED) || !tyr_is_placed(file))
 		return 0;
-	return tyr_judge_use(file, TYR_ACTION_FILE_WRITE);
+	return tyr_use(file, FMODE_WRITE, 0);
 }

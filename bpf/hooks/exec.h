@@ -237,7 +237,6 @@ static __always_inline void tyr_exec_commit(struct tyr_task *task, struct tyr_sc
 	/* A program that the kernel gave no loader may be one itself, whatever its name is. */
 	if (!work->interpreted)
 		task->flags |= TYR_TASK_LOADER;
-	__builtin_memset(work->held, 0, sizeof(work->held));
 	task->generation = 0;
 	task->profile_epoch = 0;
 	task->exe_dev = work->program.dev;

@@ -33,7 +33,7 @@ struct tyr_opening {
 	struct tyr_decision *decision;
 	fmode_t mode;
 	__u32 denied;
-	__u32 quiet;		/* modes that were allowed by a cell without an event */
+	__u32 known;		/* enum tyr_remembered_flags */
 	__u32 pad;
 };
 
@@ -45,22 +45,25 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 	if (!(opening->mode & mode))
 		return 0;
 	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
-	if (tyr_decide_place(opening->decision))
+	if (tyr_decide_place(opening->decision)) {
 		opening->denied = 1;
-	else if (work->cell & TYR_CELL_SILENT && work->reason == TYR_REASON_CELL)
-		opening->quiet |= mode;
+	} else if (work->reason == TYR_REASON_CELL) {
+		opening->known |= mode * TYR_REMEMBERED_USE;
+		if (work->cell & TYR_CELL_SILENT)
+			opening->known |= mode;
+	}
 	return 0;
 }
 
-/* Judges a file that decision->task opens. `quiet` gets what may be remembered of it. */
+/* Judges a file that decision->task opens. `known` gets what may be remembered of it. */
 static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file *file, __u32 hook,
-				     __u32 *quiet)
+				     __u32 *known)
 {
 	struct tyr_opening opening = { .decision = decision };
 	struct inode *inode = file->f_inode;
 	__u32 kind, rule;
 
-	*quiet = 0;
+	*known = 0;
 	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, hook, 1)) {
 	case TYR_BEGIN_FREE:
 		return 0;
@@ -79,7 +82,7 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 		if (shown < 0)
 			return -EPERM;
 		if (!shown && decision->work->place.outcome == TYR_PATH_SETTLED)
-			opening.quiet = TYR_REMEMBERED_PLAIN;
+			opening.known = TYR_REMEMBERED_PLAIN;
 	}
 	if (kind && decision->work->number) {
 		decision->work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
@@ -92,7 +95,7 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 	if (decision->work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
 	if (!kind)
-		*quiet = opening.quiet;
+		*known = opening.known;
 	return opening.denied ? -EPERM : 0;
 }
 
@@ -105,7 +108,7 @@ int lsm_file_open(unsigned long long *ctx)
 {
 	struct file *file = (struct file *)ctx[0];
 	struct tyr_decision decision = {};
-	__u32 who, quiet;
+	__u32 who, known;
 
 	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
@@ -114,14 +117,15 @@ int lsm_file_open(unsigned long long *ctx)
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
-	if (!tyr_image_open(&decision.image) && tyr_recall(&decision, file)) {
+	if (!tyr_image_open(&decision.image) &&
+	    tyr_recall(&decision, file, tyr_open_needs(decision.task, file->f_mode))) {
 		tyr_count(TYR_COUNT_REMEMBERED);
 		return 0;
 	}
-	if (tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet))
+	if (tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &known))
 		return tyr_answer(-EPERM);
-	if (quiet)
-		tyr_remember(&decision, file, quiet);
+	if (known)
+		tyr_remember(&decision, file, known);
 	return 0;
 }
 
@@ -130,7 +134,7 @@ int fmod_file_open(unsigned long long *ctx)
 {
 	struct file *file = (struct file *)ctx[0];
 	struct tyr_decision decision = {};
-	__u32 who, quiet;
+	__u32 who, known;
 
 	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
@@ -139,7 +143,7 @@ int fmod_file_open(unsigned long long *ctx)
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
-	return tyr_answer(tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &quiet));
+	return tyr_answer(tyr_judge_file(&decision, file, TYR_HOOK_FILE_OPEN, &known));
 }
 
 /* A link to an inode, whoever makes it and however: the last moment at which it has only one. */
@@ -160,14 +164,14 @@ static int tyr_judge_passed(struct file *file);
 TYR_HOOK(file_receive, "file_receive", "security_file_receive", struct file *file)
 {
 	struct tyr_decision decision = {};
-	__u32 who, quiet;
+	__u32 who, known;
 
 	if (tyr_judge_passed(file))
 		return -EPERM;
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? -EPERM : 0;
-	return tyr_judge_file(&decision, file, TYR_HOOK_FILE_RECEIVE, &quiet);
+	return tyr_judge_file(&decision, file, TYR_HOOK_FILE_RECEIVE, &known);
 }
 
 TYR_HOOK(path_unlink, "path_unlink", "security_path_unlink", struct path *dir,

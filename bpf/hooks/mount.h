@@ -88,3 +88,25 @@ TYR_HOOK(sb_pivotroot, "sb_pivotroot", "security_sb_pivotroot", struct path *old
 		return 0;
 	return tyr_judge_mount(0, BPF_CORE_READ(new, dentry), TYR_HOOK_MOUNT);
 }
+
+/* What a governed task mounts anew; see private.bpf.h. */
+TYR_HOOK(sb_kern_mount, "sb_kern_mount", "security_sb_kern_mount", struct super_block *sb)
+{
+	struct tyr_session *session;
+	struct tyr_task *task;
+	__u64 key = (__u64)sb;
+	__u32 who, one = 1;
+
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (task && tyr_session_of(task, &session) && tyr_may_be_private(BPF_CORE_READ(sb, s_magic)))
+		bpf_map_update_elem(&private_mounts, &key, &one, BPF_ANY);
+	return 0;
+}
+
+TYR_HOOK_VOID(sb_free, "sb_free_security", "security_sb_free", struct super_block *sb)
+{
+	__u64 key = (__u64)sb;
+
+	bpf_map_delete_elem(&private_mounts, &key);
+	return 0;
+}

@@ -16,6 +16,7 @@ enum tyr_event_limits {
 	TYR_LINK_NAMES_MAX = 4,		/* names of one inode that are told apart */
 	TYR_LINK_ACTIONS = 3,		/* those about paths come first */
 	TYR_NAMESPACES_MAX = 8192,	/* entries of `namespaces` */
+	TYR_PRIVATE_MAX = 8192,		/* entries of `private_mounts` */
 	TYR_PATH_MAX = 4096,		/* longest path inside a file system that is matched exactly */
 	TYR_EXE_MAX = 256,		/* longest executable path kept with a task */
 	TYR_COMM_LEN = 16,

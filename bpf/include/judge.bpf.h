@@ -5,6 +5,7 @@
 
 #include "emit.bpf.h"
 #include "guard.bpf.h"
+#include "private.bpf.h"
 
 /* Whether a cell stops the operation. */
 static __always_inline int tyr_cell_denies(__u32 cell)
@@ -137,7 +138,7 @@ static __noinline long tyr_classify(struct tyr_decision *decision)
 	struct tyr_scratch *work = decision->work;
 	struct tyr_place *place = &work->place;
 	__u64 action = work->action;
-	__u32 start = 0;
+	__u32 start;
 
 	tyr_opaque(action);
 	if (action > TYR_ACTION_EXEC)
@@ -147,8 +148,7 @@ static __noinline long tyr_classify(struct tyr_decision *decision)
 		tyr_count(TYR_COUNT_PATH_TOO_LONG);
 		return image->header->unknown_class[action];
 	}
-	if (place->outcome == TYR_PATH_SETTLED)
-		start = tyr_superblock_start(image, place->dev, action);
+	start = tyr_place_start(image, work, action);
 	if (!start) {
 		work->reason = TYR_REASON_UNSETTLED;
 		tyr_count(TYR_COUNT_PATH_UNSETTLED);
@@ -184,7 +184,15 @@ static __noinline int tyr_refuse(struct tyr_decision *decision, __u32 rule, __u3
 	return tyr_conclude(work, decision->task, decision->image.header->generation);
 }
 
-/* The verdict about a class; a negative class or a missing cell is a fault, which denies. */
+/* A verdict that could not be had is a denial. */
+static __always_inline void tyr_fault(struct tyr_scratch *work)
+{
+	work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
+	work->reason = TYR_REASON_FAULT;
+	tyr_count(TYR_COUNT_FAULTS);
+}
+
+/* The verdict about a class; a negative class or a missing cell is a fault. */
 static __noinline int tyr_decide_class(struct tyr_decision *decision, long class)
 {
 	struct tyr_scratch *work = decision->work;
@@ -192,27 +200,38 @@ static __noinline int tyr_decide_class(struct tyr_decision *decision, long class
 
 	if (class >= 0)
 		cell = tyr_judge(decision, class);
-	if (cell < 0) {
-		work->cell = TYR_VERDICT_DENY | TYR_CELL_MATCHED;
-		work->reason = TYR_REASON_FAULT;
-		tyr_count(TYR_COUNT_FAULTS);
-	} else {
-		work->cell = cell;
-	}
+	work->cell = cell;
+	if (cell < 0)
+		tyr_fault(work);
 	return tyr_conclude(work, decision->task, decision->image.header->generation);
 }
 
 /* In links.bpf.h. */
-static int tyr_decide_linked(struct tyr_decision *decision, long class);
+static int tyr_judge_linked(struct tyr_decision *decision);
+
+/*
+ * work->cell and work->reason about work->place. A negative class or a missing cell is a fault,
+ * which denies.
+ */
+static __always_inline void tyr_judge_place(struct tyr_decision *decision)
+{
+	struct tyr_scratch *work = decision->work;
+	long class = tyr_classify(decision), cell = -1;
+
+	if (class >= 0)
+		cell = tyr_judge(decision, class);
+	work->cell = cell;
+	if (cell >= 0 && work->place.names > 1 && tyr_judge_linked(decision))
+		cell = -1;
+	if (cell < 0)
+		tyr_fault(work);
+}
 
 /* The verdict about work->place. */
 static __always_inline int tyr_decide_place(struct tyr_decision *decision)
 {
-	long class = tyr_classify(decision);
-
-	if (decision->work->place.names > 1)
-		return tyr_decide_linked(decision, class);
-	return tyr_decide_class(decision, class);
+	tyr_judge_place(decision);
+	return tyr_conclude(decision->work, decision->task, decision->image.header->generation);
 }
 
 enum tyr_begin_result {
@@ -289,6 +308,19 @@ static __always_inline int tyr_begin(struct tyr_decision *decision, __u32 action
 	return tyr_begin_as(decision, task, action, hook, candidates);
 }
 
+/* tyr_begin, and where `dentry` is: the first thing of a hook about a name. */
+static __always_inline int tyr_begin_at(struct tyr_decision *decision, struct dentry *dentry,
+					__u32 action, __u32 hook)
+{
+	int begun = tyr_begin(decision, action, hook, 0);
+
+	if (begun == TYR_BEGIN_DECIDE && tyr_place_of(decision->work, dentry)) {
+		tyr_decide_class(decision, -1);
+		return TYR_BEGIN_DENY;
+	}
+	return begun;
+}
+
 /* The whole of a hook about one name. */
 static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u32 hook)
 {
@@ -296,14 +328,12 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	struct tyr_decision decision = {};
 	__u32 kind, rule;
 
-	switch (tyr_begin(&decision, action, hook, 0)) {
+	switch (tyr_begin_at(&decision, dentry, action, hook)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	if (tyr_place_of(decision.work, dentry))
-		return tyr_decide_class(&decision, -1);
 	kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
 			      inode ? BPF_CORE_READ(inode, i_rdev) : 0,
 			      BPF_CORE_READ(dentry, d_sb, s_magic));
@@ -317,27 +347,23 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	return tyr_decide_place(&decision);
 }
 
-/* The same, reported only when it is denied: for what is asked again and again. */
+/* For what is no operation of its own: reported only when it is denied. */
 static __noinline int tyr_decide_quietly(struct dentry *dentry, __u32 action, __u32 hook)
 {
 	struct tyr_decision decision = {};
-	long class, cell;
 
-	switch (tyr_begin(&decision, action, hook, 0)) {
+	switch (tyr_begin_at(&decision, dentry, action, hook)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	if (tyr_place_of(decision.work, dentry))
-		return tyr_decide_class(&decision, -1);
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	class = tyr_classify(&decision);
-	cell = class < 0 ? -1 : tyr_judge(&decision, class);
-	if (cell >= 0 && !tyr_cell_denies(cell))
+	tyr_judge_place(&decision);
+	if (!tyr_cell_denies(decision.work->cell))
 		return 0;
-	return tyr_decide_class(&decision, class);
+	return tyr_conclude(decision.work, decision.task, decision.image.header->generation);
 }
 
 #endif

@@ -274,6 +274,8 @@ enum tyr_kernel_values {
 	FMODE_NOACCOUNT = 0x20000000,	/* opened by a file system on behalf of a judged open */
 	FMODE_EXEC_FLAG = 0x20,		/* in f_flags: open by exec, cannot be set by a caller */
 	NSFS_MAGIC = 0x6e736673,
+	DEVPTS_SUPER_MAGIC = 0x1cd1,
+	MQUEUE_MAGIC = 0x19800202,
 	SB_NOUSER = 1U << 31,		/* pipes, sockets, anonymous inodes, memfds */
 	NAME_BYTES_MAX = 255,
 	DCACHE_OP_HASH = 0x1,

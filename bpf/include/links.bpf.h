@@ -57,22 +57,13 @@ static long tyr_linked_step(__u32 index, struct tyr_linked *linked)
 	return 0;
 }
 
-/* As tyr_decide_class, over all names of the object at work->place. */
-static __noinline int tyr_decide_linked(struct tyr_decision *decision, long class)
+/* Makes work->cell the strictest over all names of the object at work->place; not 0: a fault. */
+static __noinline int tyr_judge_linked(struct tyr_decision *decision)
 {
 	struct tyr_linked linked = { .decision = decision };
-	struct tyr_scratch *work = decision->work;
-	long cell = -1;
 
-	if (class >= 0)
-		cell = tyr_judge(decision, class);
-	if (cell < 0)
-		return tyr_decide_class(decision, -1);
-	work->cell = cell;
 	tyr_link_key_fill(decision);
-	if (bpf_loop(TYR_LINK_NAMES_MAX + 1, tyr_linked_step, &linked, 0) < 0 || linked.fault)
-		return tyr_decide_class(decision, -1);
-	return tyr_conclude(work, decision->task, decision->image.header->generation);
+	return bpf_loop(TYR_LINK_NAMES_MAX + 1, tyr_linked_step, &linked, 0) < 0 || linked.fault;
 }
 
 struct tyr_keeping {
@@ -123,6 +114,9 @@ static __noinline int tyr_link_keep(struct tyr_decision *decision, struct tyr_si
 	link->class[0] = sights->action[0].class;
 	link->class[1] = sights->action[1].class;
 	link->class[2] = sights->action[2].class;
+	/* All names of what is on a private file system are there. */
+	if (!work->place.dev)
+		return 0;
 	/* Class 0 is what no rule names. */
 	if (!link->class[0] && !link->class[1] && !link->class[2])
 		return 0;

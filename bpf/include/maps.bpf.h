@@ -33,6 +33,7 @@ struct tyr_place {
 	__u32 length;
 	__u32 names;			/* hard links of a file; 0 for a directory */
 	__u32 sequence;			/* of rename_lock during the whole walk */
+	__u64 sb;			/* address of the super block */
 };
 
 /* What rules see in a name, for one action. */
@@ -43,14 +44,6 @@ struct tyr_sight {
 
 struct tyr_sights {
 	struct tyr_sight action[TYR_ACTION_EXEC + 1];
-};
-
-/* A file whose use was found not to be denied, and what that rests on. */
-struct tyr_held {
-	__u64 file;			/* address; 0: none */
-	__u64 number;			/* of the session */
-	__u32 generation;
-	__u32 renames;			/* sequence of rename_lock */
 };
 
 enum tyr_profile_count {
@@ -73,7 +66,6 @@ struct tyr_scratch {
 	__u32 type;			/* agent type that a script of the chain stands for */
 	__u32 checked;			/* an exec is past its check; what it opens is an interpreter */
 	__u32 interpreted;		/* the program that was checked last has one */
-	struct tyr_held held[2];	/* last file read, last file written */
 
 	__u64 number;			/* of the session that governs */
 	__u32 profile;
@@ -167,6 +159,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } namespaces SEC(".maps");
+
+/*
+ * Super blocks, by address, that a governed task mounted and no other can have filled; see
+ * private.bpf.h. Writers: sb_kern_mount makes entries, sb_free removes them with the super block.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TYR_PRIVATE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} private_mounts SEC(".maps");
 
 /*
  * Names of files that have several, where rules see something in them; see links.bpf.h. Writers:

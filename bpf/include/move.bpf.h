@@ -70,7 +70,7 @@ static long tyr_look_step(__u32 index, struct tyr_looking *looking)
 	sight->below = 0;
 	if (work->reason != TYR_REASON_CELL)
 		return 0;
-	start = tyr_superblock_start(&decision->image, work->place.dev, action);
+	start = tyr_place_start(&decision->image, work, action);
 	if (start)
 		sight->below = tyr_state_below(decision, start);
 	return 0;

@@ -156,6 +156,7 @@ typedef long (*tyr_climb_fn)(__u32 index, struct tyr_climb *climb);
 /* What is known of the object's file system. */
 struct tyr_settling {
 	struct dentry *root;
+	__u64 sb;
 	__u64 flags;
 	__u64 magic;
 	__u64 ino;
@@ -172,6 +173,7 @@ static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *d
 
 	place->outcome = TYR_PATH_LOST;
 	place->sequence = TYR_SEQUENCE_NONE;
+	place->sb = with.sb;
 	place->dev = with.dev;
 	place->ino = with.ino;
 	place->names = (with.mode & S_IFMT) == S_IFDIR ? 0 : with.names;
@@ -218,6 +220,7 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
 	struct tyr_settling with = {
 		.root = BPF_CORE_READ(sb, s_root),
+		.sb = (__u64)sb,
 		.flags = BPF_CORE_READ(sb, s_flags),
 		.magic = BPF_CORE_READ(sb, s_magic),
 		.ino = BPF_CORE_READ(dentry, d_inode, i_ino),
@@ -239,6 +242,7 @@ static __noinline int tyr_place_of_file(struct tyr_scratch *work, struct file *f
 	struct super_block *sb = dentry->d_sb;
 	struct tyr_settling with = {
 		.root = sb->s_root,
+		.sb = (__u64)sb,
 		.flags = sb->s_flags,
 		.magic = sb->s_magic,
 		.ino = file->f_inode->i_ino,

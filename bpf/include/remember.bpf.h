@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The latest open of an inode that was allowed without an event, kept with the inode, so that the
- * same open need not be decided again. Only LSM programs have storage of inodes.
+ * The latest open of an inode that was allowed without an event, and that its use was allowed,
+ * kept with the inode, so that the same need not be decided again. Only LSM programs have storage
+ * of inodes.
  *
  * It holds while nothing can have changed that the decision was made of:
  *  - image, session and executable: generation and profile are compared;
@@ -24,6 +25,7 @@ enum tyr_remembered_flags {
 	TYR_REMEMBERED_WRITE = FMODE_WRITE,
 	TYR_REMEMBERED_PLAIN = 4,	/* shows no agent, whoever reads it */
 	TYR_REMEMBERED_LINKED = 8,	/* never again */
+	TYR_REMEMBERED_USE = 16,	/* times a mode: reading or writing what is open, which leaves no event */
 };
 
 enum tyr_remembered_limits {
@@ -72,12 +74,12 @@ static __always_inline int tyr_may_remember(void)
 	return off && !*(volatile __u32 *)off;
 }
 
-/* What must have been allowed before for this open to be allowed now. */
-static __always_inline __u32 tyr_remember_needs(struct tyr_task *task, __u32 profile, __u32 mode)
+/* What must have been allowed before for an open to be allowed now. */
+static __always_inline __u32 tyr_open_needs(struct tyr_task *task, __u32 mode)
 {
 	__u32 needs = 0;
 
-	if (profile != TYR_PROFILE_NONE)
+	if (task->profile != TYR_PROFILE_NONE)
 		needs = mode & (TYR_REMEMBERED_READ | TYR_REMEMBERED_WRITE);
 	if (task->flags & TYR_TASK_INTERPRETER && mode & FMODE_READ)
 		needs |= TYR_REMEMBERED_PLAIN;
@@ -100,15 +102,16 @@ static __always_inline __u64 tyr_name_of(struct dentry *dentry)
 	return (__u64)dentry->d_name.hash << 32 | dentry->d_name.len;
 }
 
-/* Whether the decision was made before and still holds. */
-static __always_inline int tyr_recall(struct tyr_decision *decision, struct file *file)
+/* Whether what `needs` says was allowed before, and that still holds. */
+static __always_inline int tyr_recall(struct tyr_decision *decision, struct file *file,
+				      __u32 needs)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct tyr_task *task = decision->task;
 	struct inode *inode = file->f_inode;
 	struct tyr_remembered *cell;
 	struct tyr_opened opened;
-	__u32 flags, needs;
+	__u32 flags;
 
 	if (!tyr_profile_is_kept(decision, tyr_session_epoch()))
 		return 0;
@@ -119,7 +122,6 @@ static __always_inline int tyr_recall(struct tyr_decision *decision, struct file
 	flags = cell->flags;
 	opened = cell->opened;
 	bpf_spin_unlock(&cell->lock);
-	needs = tyr_remember_needs(task, task->profile, file->f_mode);
 	if ((flags & (needs | TYR_REMEMBERED_LINKED)) != needs || !tyr_may_remember())
 		return 0;
 	if (opened.profile != task->profile || opened.generation != task->generation)
@@ -155,7 +157,7 @@ static __always_inline int tyr_opened_is_same(struct tyr_opened *kept, struct ty
 	       opened->jiffies - kept->jiffies <= TYR_REMEMBERED_JIFFIES;
 }
 
-/* Keeps that the open was allowed: `flags` of it were, at the place that decision->work has. */
+/* Keeps that something was allowed: `flags` of it were, at the place that decision->work has. */
 static __noinline int tyr_remember(struct tyr_decision *decision, struct file *file, __u32 flags)
 {
 	struct dentry *dentry = file->f_path.dentry;

@@ -60,7 +60,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 56] = [
+pub(crate) const HOOKS: [Hook; 58] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -106,6 +106,8 @@ pub(crate) const HOOKS: [Hook; 56] = [
     hook("move_mount"),
     hook("sb_umount"),
     hook("sb_pivotroot"),
+    hook("sb_free"),
+    hook("sb_kern_mount"),
     hook("path_chmod"),
     hook("path_chown"),
     hook("inode_setxattr"),
@@ -141,7 +143,7 @@ pub(crate) const HOOKS: [Hook; 56] = [
 pub(crate) const COMMON: [&str; 3] = ["process_exit", "live_tasks", "tag_tasks"];
 
 /// Maps that outlive the daemon.
-pub(crate) const MAPS: [&str; 14] = [
+pub(crate) const MAPS: [&str; 15] = [
     "tasks",
     "scratch",
     "storage_probe",
@@ -151,6 +153,7 @@ pub(crate) const MAPS: [&str; 14] = [
     "config",
     "namespaces",
     "links",
+    "private_mounts",
     "tagging",
     "own",
     "events",

@@ -177,6 +177,7 @@ fn a_name_from_a_descriptor_is_a_name() {
     };
     assert_eq!(agent(&daemon, unnamed("out/named")), 0, "O_TMPFILE");
     assert_eq!(agent(&daemon, unnamed("out/forbidden")), EPERM, "O_TMPFILE");
+    std::fs::remove_file(path("keys/later")).unwrap();
     assert_eq!(agent(&daemon, unnamed("keys/later")), EPERM, "O_TMPFILE");
     daemon.release();
 }

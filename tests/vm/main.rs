@@ -25,5 +25,6 @@ mod race;
 mod recognise;
 mod remember;
 mod running;
+mod sandbox;
 mod syscall;
 mod upgrade;

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 
 use libc::EPERM;
 use tyr::kernel::mounts::Mounts;
@@ -60,6 +62,7 @@ struct Agent {
 fn serve(requests: OwnedFd, answers: OwnedFd) {
     let (mut requests, mut answers) = (std::fs::File::from(requests), std::fs::File::from(answers));
     let mut request = [0; 256];
+    let mut kept = None;
     loop {
         let length = requests.read(&mut request).expect("a request");
         if length < 2 {
@@ -69,6 +72,14 @@ fn serve(requests: OwnedFd, answers: OwnedFd) {
         let result = match request[0] {
             b'r' => open(path, libc::O_RDONLY),
             b'w' => open(path, libc::O_WRONLY),
+            b'k' => match std::fs::File::open(std::ffi::OsStr::from_bytes(path)) {
+                Ok(file) => {
+                    kept = Some(file);
+                    0
+                }
+                Err(error) => error.raw_os_error().unwrap_or(BAD_REQUEST),
+            },
+            b'u' => kept.as_ref().map_or(BAD_REQUEST, use_again),
             b'x' => run(
                 std::str::from_utf8(path).unwrap(),
                 &["x", &format!("{FREE}/f")],
@@ -77,6 +88,15 @@ fn serve(requests: OwnedFd, answers: OwnedFd) {
             _ => BAD_REQUEST,
         };
         answers.write_all(&result.to_ne_bytes()).unwrap();
+    }
+}
+
+/// Reads the first byte of what is open.
+fn use_again(file: &std::fs::File) -> i32 {
+    match file.read_at(&mut [0], 0) {
+        Ok(1) => 0,
+        Ok(_) => BAD_REQUEST,
+        Err(error) => error.raw_os_error().unwrap_or(BAD_REQUEST),
     }
 }
 
@@ -344,6 +364,58 @@ fn a_session_that_is_refined_is_another_subject() {
     refine(&agent, slots[0]);
     assert_eq!(agent.recalls(&free), 5, "user 1 again");
     drop(turn);
+}
+
+#[test]
+fn what_is_open_is_judged_at_every_use() {
+    let _turn = stage();
+    let mut agent = Agent::start();
+    let (free, secret) = (format!("{FREE}/f"), format!("{SECRET}/f"));
+    assert_eq!(agent.ask('k', &free), 0);
+    assert_eq!(agent.ask('u', "-"), 0);
+    assert_eq!(agent.ask('u', "-"), 0);
+
+    std::fs::rename(&free, &secret).unwrap();
+    assert_eq!(agent.ask('u', "-"), EPERM, "its name is denied now");
+    std::fs::rename(&secret, &free).unwrap();
+    assert_eq!(agent.ask('u', "-"), 0);
+
+    std::fs::hard_link(&free, &secret).unwrap();
+    assert_eq!(agent.ask('u', "-"), EPERM, "another name is denied");
+    std::fs::remove_file(&secret).unwrap();
+
+    quiet(&deny("file_read", &free));
+    assert_eq!(agent.ask('u', "-"), EPERM, "another policy");
+    quiet(&deny("file_read", "/tmp/vm/remember/secret/**"));
+    assert_eq!(agent.ask('u', "-"), 0);
+}
+
+#[test]
+fn what_is_open_is_another_file_for_another_subject() {
+    let _turn = stage();
+    let free = format!("{FREE}/f");
+    let of = |uid| Principal {
+        uid: Fact::Known(uid),
+        ..Principal::of_type(AGENT)
+    };
+    let rule = deny("file_read", &free).replace(
+        "    verdict: deny",
+        "    condition: principal.uid == 4242\n    verdict: deny",
+    );
+    let (generation, slots) = quiet_with(&rule, &[of(1), of(4242)]);
+    let mut agent = Agent::start();
+    let refine = |agent: &Agent, slot| {
+        let known = GUEST
+            .programs
+            .refine_session(agent.session, generation, slot);
+        assert!(known.expect("refine"));
+    };
+    refine(&agent, slots[0]);
+    assert_eq!(agent.ask('k', &free), 0);
+    for (slot, expected) in [(0, 0), (1, EPERM), (0, 0), (1, EPERM)] {
+        refine(&agent, slots[slot]);
+        assert_eq!(agent.ask('u', "-"), expected, "user {slot}");
+    }
 }
 
 #[test]
