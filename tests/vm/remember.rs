@@ -257,7 +257,7 @@ fn other_names_are_never_covered() {
     agent.learn(&free);
     assert_eq!(link(&free, &secret), 0);
     assert_eq!(agent.read(&secret), EPERM, "a second name");
-    assert_eq!(agent.recalls(&free), 0, "one of two names");
+    assert_eq!(agent.read(&free), EPERM, "one of two names");
     assert_eq!(call!(libc::unlink(c(free.as_str()).as_ptr())), 0);
     assert_eq!(agent.read(&secret), EPERM, "the name that is left");
     assert_eq!(rename(&secret, &free), 0);
@@ -362,7 +362,7 @@ fn a_session_that_is_refined_is_another_subject() {
     refine(&agent, slots[1]);
     assert_eq!(agent.read(&free), EPERM, "user 4242");
     refine(&agent, slots[0]);
-    assert_eq!(agent.recalls(&free), 5, "user 1 again");
+    agent.learn(&free);
     drop(turn);
 }
 
