@@ -203,7 +203,9 @@ TYR_HOOK(path_mknod, "path_mknod", "security_path_mknod", struct path *dir,
 TYR_HOOK(path_symlink, "path_symlink", "security_path_symlink", struct path *dir,
 	 struct dentry *dentry)
 {
-	return tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_SYMLINK);
+	if (tyr_decide_dentry(dentry, TYR_ACTION_FILE_WRITE, TYR_HOOK_PATH_SYMLINK))
+		return -EPERM;
+	return tyr_decide_detour(dentry, TYR_HOOK_PATH_SYMLINK);
 }
 
 TYR_HOOK(path_link, "path_link", "security_path_link", struct dentry *old_dentry,
@@ -226,6 +228,20 @@ TYR_HOOK(rename_mark, "path_rename", "security_path_rename", struct path *old_di
 	    (BPF_CORE_READ(old_dentry, d_inode, i_mode) & S_IFMT) == S_IFDIR)
 		return 0;
 	return tyr_mark(old_dentry, new_dentry);
+}
+
+TYR_HOOK(link_symlink, "path_link", "security_path_link", struct dentry *old_dentry,
+	 struct path *new_dir, struct dentry *new_dentry)
+{
+	return tyr_is_symlink(old_dentry) ? tyr_decide_detour(new_dentry, TYR_HOOK_PATH_LINK) : 0;
+}
+
+TYR_HOOK(rename_symlink, "path_rename", "security_path_rename", struct path *old_dir,
+	 struct dentry *old_dentry, struct path *new_dir, struct dentry *new_dentry)
+{
+	if (tyr_is_symlink(old_dentry) && tyr_decide_detour(new_dentry, TYR_HOOK_PATH_RENAME))
+		return -EPERM;
+	return tyr_is_symlink(new_dentry) ? tyr_decide_detour(old_dentry, TYR_HOOK_PATH_RENAME) : 0;
 }
 
 TYR_HOOK(rename_over, "path_rename", "security_path_rename", struct path *old_dir,

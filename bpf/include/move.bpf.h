@@ -13,6 +13,22 @@
 
 #include "judge.bpf.h"
 
+/* The state after one more byte; 0 is a fault. */
+static __noinline __u32 tyr_state_step(struct tyr_decision *decision, __u32 state, __u32 byte)
+{
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_page *page;
+	__u32 word;
+
+	if (state & TYR_STATE_ABSORBING)
+		return state;
+	page = tyr_page(image->pages, state >> TYR_STATE_PAGE_SHIFT);
+	if (!page)
+		return 0;
+	word = (state & TYR_STATE_OFFSET_MASK) + 1 + image->header->path_class[byte & 0xff];
+	return page->word[word & (TYR_PAGE_WORDS - 1)];
+}
+
 /* The state after work->place and a slash; 0 is a fault. */
 static __always_inline __u32 tyr_state_below(struct tyr_decision *decision, __u32 start)
 {
@@ -26,20 +42,12 @@ static __always_inline __u32 tyr_state_below(struct tyr_decision *decision, __u3
 		.end = place->offset + place->length,
 		.state = start,
 	};
-	struct tyr_page *page;
-	__u32 word;
 
 	if (walk.end > TYR_PATH_MAX)
 		return 0;
 	if (bpf_loop(TYR_PATH_MAX, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
 		return 0;
-	if (walk.state & TYR_STATE_ABSORBING)
-		return walk.state;
-	page = tyr_page(walk.pages, walk.state >> TYR_STATE_PAGE_SHIFT);
-	if (!page)
-		return 0;
-	word = (walk.state & TYR_STATE_OFFSET_MASK) + 1 + image->header->path_class['/'];
-	return page->word[word & (TYR_PAGE_WORDS - 1)];
+	return tyr_state_step(decision, walk.state, '/');
 }
 
 struct tyr_looking {
@@ -204,6 +212,65 @@ static long tyr_any_action_step(__u32 index, struct tyr_any_action *any)
 	if (search.found)
 		any->found = search.found;
 	return any->found != 0;
+}
+
+/* No pattern that is not about every name is about this one. */
+#define TYR_NAME_OF_NOTHING 0x01
+
+static long tyr_other_name_step(__u32 index, struct tyr_looking *looking)
+{
+	struct tyr_sight *sight;
+	__u64 action = index;
+	__u32 state;
+
+	tyr_opaque(action);
+	if (action > TYR_ACTION_EXEC)
+		return 1;
+	sight = &looking->sights->action[action];
+	state = sight->below;
+	if (state)
+		state = tyr_state_step(looking->decision, state, TYR_NAME_OF_NOTHING);
+	if (state)
+		state = tyr_state_step(looking->decision, state, TYR_NAME_OF_NOTHING);
+	if (state)
+		state = tyr_state_step(looking->decision, state, '/');
+	sight->below = state;
+	return 0;
+}
+
+/*
+ * A symbolic link gets the name of `dentry`. Whoever goes through it comes to objects that have
+ * other paths, so it must not stand where rules say anything else of what is below than they say
+ * of what is below any other name in the same directory.
+ */
+static __noinline int tyr_decide_detour(struct dentry *dentry, __u32 hook)
+{
+	struct tyr_decision decision = {};
+	struct tyr_losing losing = { .decision = &decision, .directory = 1 };
+	struct tyr_looking looking = { .decision = &decision };
+	struct tyr_scratch *work;
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	work = decision.work;
+	looking.sights = &work->from;
+	if (tyr_look(&decision, BPF_CORE_READ(dentry, d_parent), &work->from) ||
+	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_other_name_step, &looking, 0) < 0 ||
+	    tyr_look(&decision, dentry, &work->to) ||
+	    bpf_loop(TYR_ACTION_EXEC + 1, tyr_losing_step, &losing, 0) < 0)
+		losing.loses = 2;
+	return tyr_conclude_losing(&decision, losing.loses);
+}
+
+static __always_inline int tyr_is_symlink(struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+
+	return inode && (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFLNK;
 }
 
 /* Something not known gets a name, or loses one: free only where no rule could deny anything. */

@@ -60,7 +60,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 58] = [
+pub(crate) const HOOKS: [Hook; 60] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -93,8 +93,10 @@ pub(crate) const HOOKS: [Hook; 58] = [
     hook("path_mknod"),
     hook("path_symlink"),
     hook("link_mark"),
+    hook("link_symlink"),
     hook("rename_mark"),
     hook("rename_over"),
+    hook("rename_symlink"),
     hook("path_link"),
     hook("path_rename"),
     hook("path_truncate"),

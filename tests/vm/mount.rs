@@ -136,7 +136,10 @@ fn a_governed_root_gives_nothing_another_name_on_the_host() {
             "new file system",
             Box::new(|| mount("tmpfs", &point, "tmpfs", 0, "")),
         ),
-        ("new file system, new calls", Box::new(|| new_tmpfs(&point))),
+        (
+            "new file system over what is denied",
+            Box::new(|| new_tmpfs(&keys)),
+        ),
         (
             "overlay over the folder",
             Box::new(|| {
@@ -163,6 +166,8 @@ fn a_governed_root_gives_nothing_another_name_on_the_host() {
         "same rules"
     );
     assert_eq!(umount(&path("other")), 0);
+    assert_eq!(as_agent(|| new_tmpfs(&point)), 0, "empty, same rules");
+    assert_eq!(umount(&point), 0);
     assert_eq!(mount("tmpfs", &point, "tmpfs", 0, ""), 0);
     assert_eq!(as_agent(|| umount(&point)), EPERM, "umount");
     assert_eq!(umount(&point), 0);

@@ -80,6 +80,49 @@ fn a_new_name_loses_no_rule() {
     assert_eq!(counts()["faults"], 0);
 }
 
+#[test]
+fn a_symlink_leads_around_no_rule() {
+    let dir = folder("detour");
+    for name in ["home", "home/.config", "other", "other/spare"] {
+        std::fs::create_dir(dir.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("/tmp", dir.join("other/link")).unwrap();
+    let _turn = policy(&format!(
+        "{}{}{}",
+        deny("file_write", "/tmp/vm/detour/home/.config/autostart/**"),
+        deny("file_write", "/tmp/vm/detour/home/*/fixed/**"),
+        deny("file_read", "**/.env"),
+    ));
+    let path = |name: &str| format!("/tmp/vm/detour/{name}");
+    let symlink = |name: &str| {
+        let (to, name) = (c("/tmp/vm/detour/other"), c(path(name)));
+        as_agent(|| call!(libc::symlink(to.as_ptr(), name.as_ptr())))
+    };
+    let from = || path("other/link");
+    assert_eq!(
+        symlink("home/.config/autostart"),
+        EPERM,
+        "the folder of a rule"
+    );
+    assert_eq!(symlink("home/.config/other"), 0, "its neighbour");
+    assert_eq!(symlink("home/any"), 0, "as any other name there");
+    assert_eq!(symlink("other/.env"), 0, "nothing below it is named");
+    let to = path("home/.config/autostart");
+    assert_eq!(as_agent(|| rename(&from(), &to)), EPERM, "rename");
+    assert_eq!(as_agent(|| link(&from(), &to)), EPERM, "hard link");
+    let exchange = |from: String, to: String| {
+        let (from, to) = (c(from), c(to));
+        let how = libc::RENAME_EXCHANGE;
+        as_agent(|| call!(libc::renameat2(-100, from.as_ptr(), -100, to.as_ptr(), how)))
+    };
+    assert_eq!(exchange(path("other/spare"), from()), 0);
+    assert_eq!(exchange(path("other/spare"), from()), 0);
+    std::fs::create_dir(&to).unwrap();
+    assert_eq!(exchange(to.clone(), from()), EPERM, "exchange");
+    assert_eq!(exchange(from(), to), EPERM, "exchange");
+    assert_eq!(counts()["faults"], 0);
+}
+
 fn metadata_dev(path: &str) -> u64 {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).unwrap().dev()
