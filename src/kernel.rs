@@ -28,6 +28,7 @@ pub mod object;
 pub mod own;
 pub mod pins;
 pub mod record;
+mod release;
 mod report;
 pub mod ringbuf;
 pub mod selftest;

@@ -32,8 +32,8 @@ const REQUEST: &[u8; 8] = b"release\n";
 const DONE: &str = "released";
 /// How long a client may take to say what it wants.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the daemon may take to say its last events and to end.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the daemon may take to say its last events, and the kernel to detach the programs.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Where a running daemon is asked.
 pub struct Control {

@@ -4,8 +4,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::exit::{Exit, Failure};
+
+/// How long the lock may outlive its daemon: a child has it from its fork until it is gone, or
+/// closes it in an exec, which on a busy machine may take a while.
+const LOCK_LINGERS: Duration = Duration::from_secs(2);
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// A folder that this daemon alone uses, for as long as the value lives.
 #[derive(Debug)]
@@ -16,7 +23,8 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Makes the folder, only its owner may enter it, and locks it.
+    /// Makes the folder, only its owner may enter it, and locks it. Waits for a lock that a daemon
+    /// which has just ended leaves behind.
     ///
     /// # Errors
     ///
@@ -38,7 +46,7 @@ impl StateDir {
             .mode(0o600)
             .open(path.join("lock"))
             .map_err(|error| failed(&error))?;
-        match lock.try_lock() {
+        match try_for(&lock, LOCK_LINGERS) {
             Ok(()) => Ok(StateDir {
                 path: path.to_owned(),
                 _lock: lock,
@@ -91,3 +99,16 @@ impl StateDir {
         File::open(&self.path)?.sync_all()
     }
 }
+
+fn try_for(lock: &File, patience: Duration) -> Result<(), TryLockError> {
+    let end = Instant::now() + patience;
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(LOCK_RETRY),
+            outcome => return outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,10 @@ pub enum Error {
     TooMany { found: usize, limit: usize },
     #[error("processes kept forking faster than they could be tagged; stop them and try again")]
     Unstable,
+    #[error(
+        "{0} kernel programs are unpinned and still attached: end whatever else holds them, see `bpftool prog`"
+    )]
+    StillAttached(usize),
     /// The image does not describe a layout that the programs read.
     #[error("policy image: {0}")]
     Image(String),

@@ -181,15 +181,6 @@ impl Programs {
         self.adopted
     }
 
-    /// Detaches and unpins everything: nothing is enforced afterwards.
-    ///
-    /// # Errors
-    /// A pin cannot be removed.
-    pub fn release(self) -> Result<(), Error> {
-        drop(self.attached);
-        self.pins.map_or(Ok(()), |pins| pins.remove())
-    }
-
     pub(crate) fn attached(&self) -> Result<&Attached, Error> {
         self.attached
             .as_ref()

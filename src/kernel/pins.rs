@@ -119,6 +119,16 @@ impl Pins {
         rename(&folder.path, &left.path)
     }
 
+    /// Every link that is pinned, whole build or not.
+    pub(crate) fn links(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut links = Vec::new();
+        for name in entries(&self.dir)? {
+            let folder = self.dir.join(name).join("links");
+            links.extend(entries(&folder)?.into_iter().map(|name| folder.join(name)));
+        }
+        Ok(links)
+    }
+
     /// Removes everything but the folders of these builds and those that were left.
     pub(crate) fn remove_others(&self, keep: &[u64]) -> Result<(), Error> {
         let kept: Vec<OsString> = keep

@@ -5,9 +5,9 @@
 
     RUST_SYSROOT           folder of the Rust toolchain, as `rustc --print sysroot` says
 
-Each item is done three times, as the user for agents: without Tyr, governed under a policy that allows everything, and
-governed under fifty rules that the work does not meet. Exit status, output and every file that is left (kind, mode,
-content) must be equal.
+Each item is done three times, as the user for agents: without Tyr, governed under a policy that allows everything and
+nothing else, and governed under fifty rules that the work does not meet, with the policy that comes with Tyr. Exit
+status, output and every file that is left (kind, mode, content) must be equal.
 """
 
 import dataclasses
@@ -29,6 +29,9 @@ from session import USER, home  # noqa: E402
 from stack import SCOPE, Checks, Stack, in_scope, say, wait_until  # noqa: E402
 
 POLICIES = ("allow-all", "fifty-rules")
+# The policy that comes with Tyr holds in addition to all but the first, which is about a policy that denies nothing.
+BUILTIN = "tyr-deputies"
+ALONE = "allow-all"
 ITEM_SECONDS = 300
 # How much of a difference is shown.
 SHOWN_LINES = 30
@@ -154,6 +157,11 @@ def governed(checks, stack, place, policy, results):
     """The same again under a policy."""
     before = decoys(stack)
     stack.apply(HERE / f"{policy}.yaml", "compat")
+    if policy == ALONE:
+        stack.unassign(BUILTIN)
+    else:
+        stack.must("policy", "assign", BUILTIN, "--all")
+        stack.wait_in_force()
     limited = UNSETTLED.get(policy, ())
     for item, result in results.items():
         again = place.run("denied", str(place.copy / "work" / item))

@@ -16,7 +16,7 @@ export TYR=${TYR:-$PWD/target/debug/tyr}
 status=0
 "$1" --test-threads=1 || status=$?
 tests/agents/suite.sh || status=$?
-for part in demo agents restart flood deputies; do
+for part in demo agents restart flood deputies canary; do
     echo "-- tests/e2e/$part.py"
     python3 -B "tests/e2e/$part.py" || status=$?
 done
