@@ -20,6 +20,9 @@ use crate::syscall::*;
 /// There is one place for pins, so one daemon at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Loaded for a test that has ended: loading takes longer than most tests.
+static RESTING: Mutex<Option<Arc<Live>>> = Mutex::new(None);
+
 pub struct Daemon {
     pub kernel: Arc<Live>,
     _turn: MutexGuard<'static, ()>,
@@ -28,11 +31,20 @@ pub struct Daemon {
 impl Daemon {
     pub fn load() -> Daemon {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let kernel = Live::load(Signatures::builtin(), None, true).expect("load");
+        let resting = RESTING.lock().unwrap().take();
         Daemon {
-            kernel: Arc::new(kernel),
+            kernel: resting.unwrap_or_else(|| {
+                Arc::new(Live::load(Signatures::builtin(), None, true).expect("load"))
+            }),
             _turn: turn,
         }
+    }
+
+    /// Denies nothing any more, and waits for the next test.
+    pub fn rest(self) {
+        let nothing = wanted(Vec::new());
+        self.kernel.put_in_force(&nothing).expect("in force");
+        *RESTING.lock().unwrap() = Some(self.kernel);
     }
 
     /// Puts rules in force for every agent, and for these sessions.

@@ -92,7 +92,7 @@ fn links_made_before_the_policy_are_known() {
     let write = || open(path("out/deep"), libc::O_WRONLY);
     assert_eq!(agent(&daemon, write), EPERM);
     assert_eq!(daemon.kernel.counters()["faults"], 0);
-    daemon.release();
+    daemon.rest();
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn links_made_after_the_policy_by_anybody_are_known() {
         daemon.put_in_force(&everywhere);
     }
     assert_eq!(lost(&daemon.kernel), 0);
-    daemon.release();
+    daemon.rest();
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_name_from_a_descriptor_is_a_name() {
     assert_eq!(agent(&daemon, unnamed("out/forbidden")), EPERM, "O_TMPFILE");
     std::fs::remove_file(path("keys/later")).unwrap();
     assert_eq!(agent(&daemon, unnamed("keys/later")), EPERM, "O_TMPFILE");
-    daemon.release();
+    daemon.rest();
 }
 
 #[test]
