@@ -30,11 +30,16 @@ pub fn broken(program: &str) -> Vec<u8> {
 
 fn replaced(from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = Build::own().object().to_vec();
-    let at = bytes
+    // Also where relocations name the section that they are for.
+    let places: Vec<usize> = bytes
         .windows(from.len())
-        .position(|part| part == from)
-        .expect("it is in the object");
-    bytes[at..at + to.len()].copy_from_slice(to);
+        .enumerate()
+        .filter_map(|(at, part)| (part == from).then_some(at))
+        .collect();
+    assert!(!places.is_empty(), "it is in the object");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
     bytes
 }
 

@@ -10,7 +10,12 @@ use crate::guest::*;
 use crate::syscall::*;
 
 /// Opens of one run.
-const OPENS: usize = 6_000;
+const OPENS: usize = 3_000;
+/// Runs at most, until a rename ran beside a walk.
+const RUNS: usize = 20;
+/// Where the file is below the directory that is moved: a long walk meets more renames.
+const BELOW: &str =
+    "d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d";
 const POINTERS: &str = "/proc/sys/kernel/kptr_restrict";
 
 /// One thing that a stranger does without end.
@@ -23,6 +28,7 @@ fn opens_beside(programs: &Programs, base: &Path, renaming: Renaming) -> i32 {
     let (here, there) = (path("p/A"), path("q/B"));
     let folder = descriptor(&here, libc::O_PATH);
     assert!(folder >= 0);
+    let file = c(format!("{BELOW}/id"));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -34,7 +40,7 @@ fn opens_beside(programs: &Programs, base: &Path, renaming: Renaming) -> i32 {
             let mut opened = 0;
             for _ in 0..OPENS {
                 // SAFETY: the path ends with NUL.
-                let fd = unsafe { libc::openat(folder, c"id".as_ptr(), libc::O_RDONLY) };
+                let fd = unsafe { libc::openat(folder, file.as_ptr(), libc::O_RDONLY) };
                 opened += i32::from(fd >= 0);
             }
             opened
@@ -64,7 +70,19 @@ fn exchange(here: &str, there: &str) {
     );
 }
 
-/// Both ways of renaming, `OPENS` opens each.
+fn until_they_met(programs: &Programs, mut run: impl FnMut()) {
+    let races = || programs.counters().expect("counters").rename_races;
+    let before = races();
+    for _ in 0..RUNS {
+        run();
+        if races() > before {
+            return;
+        }
+    }
+    panic!("no rename ran beside a walk in {RUNS} runs of {OPENS} opens");
+}
+
+/// Both ways of renaming, `OPENS` opens each or more.
 fn nothing_is_opened(programs: &Programs, name: &str) {
     let rules = format!(
         "{}{}",
@@ -73,21 +91,22 @@ fn nothing_is_opened(programs: &Programs, name: &str) {
     );
     install_in(programs, &rules);
     let base = folder(name);
-    for made in ["p/A", "q"] {
-        std::fs::create_dir_all(base.join(made)).unwrap();
-    }
-    fill(&base.join("p/A"), &["id"]);
-    assert_eq!(opens_beside(programs, &base, there_and_back), 0, "rename");
+    let make = |place: &str| {
+        let bottom = base.join(place).join(BELOW);
+        std::fs::create_dir_all(&bottom).unwrap();
+        fill(&bottom, &["id"]);
+    };
+    make("p/A");
+    std::fs::create_dir_all(base.join("q")).unwrap();
+    until_they_met(programs, || {
+        assert_eq!(opens_beside(programs, &base, there_and_back), 0, "rename");
+    });
     // The other place gets a directory of its own: either may be the one that is held.
-    std::fs::create_dir_all(base.join("q/B")).unwrap();
-    fill(&base.join("q/B"), &["id"]);
-    assert_eq!(opens_beside(programs, &base, exchange), 0, "exchange");
-    let counters = programs.counters().expect("counters");
-    assert_eq!(counters.faults, 0);
-    assert!(
-        counters.rename_races > 0,
-        "no rename ran beside a walk: {counters:?}"
-    );
+    make("q/B");
+    until_they_met(programs, || {
+        assert_eq!(opens_beside(programs, &base, exchange), 0, "exchange");
+    });
+    assert_eq!(programs.counters().expect("counters").faults, 0);
 }
 
 #[test]
