@@ -5,8 +5,8 @@
  * The walk goes from the dentry to the root of the super block and never looks at mounts, so the
  * caller's root, bind mounts and detached mounts change nothing. The root itself is the empty
  * path. A rename can move a directory while the walk passes it: a walk during which one ran is done
- * again. The kernel's rename_lock counts renames; a kernel that does not show it (kptr_restrict 2)
- * still has a count in every dentry.
+ * again. The kernel's rename_lock counts renames. When it moved, or on a kernel that does not show it
+ * (kptr_restrict 2), the count that every dentry has of its own changes is asked instead.
  */
 #ifndef TYR_PATH_BPF_H
 #define TYR_PATH_BPF_H
@@ -86,12 +86,15 @@ static __always_inline __u32 tyr_rename_sequence(void)
 	return sequence;
 }
 
-/* Changes with every rename on the way up from `dentry`; 0 while one runs. */
-static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root)
+/*
+ * Changes with every rename on the way up from `dentry`; 0 while one runs. The lock is cheap to ask
+ * and counts every rename of the host: where many run, only the way itself tells.
+ */
+static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root, int attempt)
 {
 	__u32 sequence;
 
-	if (!&rename_lock)
+	if (!&rename_lock || attempt)
 		return tyr_chain_stamp(dentry, root);
 	sequence = tyr_rename_sequence();
 	return sequence & 1 ? 0 : (__u64)sequence + 1;
@@ -186,14 +189,14 @@ static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *d
 	climb.root = with.root;
 	climb.path = work->path;
 	for (int attempt = 0; attempt < TYR_RENAME_TRIES; attempt++) {
-		__u64 stamp = tyr_rename_stamp(dentry, climb.root);
+		__u64 stamp = tyr_rename_stamp(dentry, climb.root, attempt);
 
 		climb.at = dentry;
 		climb.offset = TYR_PATH_MAX;
 		climb.outcome = TYR_PATH_WALKING;
 		if (bpf_loop(TYR_COMPONENTS_MAX, step, &climb, 0) < 0)
 			return -1;
-		if (stamp && stamp == tyr_rename_stamp(dentry, climb.root)) {
+		if (stamp && stamp == tyr_rename_stamp(dentry, climb.root, attempt)) {
 			place->outcome = climb.outcome;
 			if (climb.outcome == TYR_PATH_WALKING)
 				place->outcome = TYR_PATH_LONG;
@@ -202,7 +205,7 @@ static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *d
 				place->outcome = TYR_PATH_PSEUDO;
 			place->offset = climb.offset;
 			place->length = TYR_PATH_MAX - climb.offset;
-			if (&rename_lock)
+			if (&rename_lock && !attempt)
 				place->sequence = stamp - 1;
 			return 0;
 		}

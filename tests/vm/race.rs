@@ -131,3 +131,42 @@ fn a_kernel_that_hides_its_lock_sees_renames_all_the_same() {
     assert_eq!(programs.limits(), [] as [String; 0]);
     nothing_is_opened(&programs, "hidden-race");
 }
+
+/// Renames elsewhere on the host are nobody's reason to refuse.
+#[test]
+fn renames_elsewhere_deny_nothing() {
+    let _turn = policy(&deny("file_read", "/tmp/vm/elsewhere/secret"));
+    let base = folder("elsewhere");
+    let bottom = base.join(BELOW);
+    std::fs::create_dir_all(&bottom).unwrap();
+    fill(&bottom, &["id"]);
+    let path = |name: &str| base.join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("moved")).unwrap();
+    let before = counts()["rename_races"];
+    let stop = AtomicBool::new(false);
+    let refused = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                there_and_back(&path("moved"), &path("moved-again"));
+            }
+        });
+        let file = path(&format!("{BELOW}/id"));
+        let mut refused = 0;
+        for _ in 0..RUNS {
+            refused += as_agent(|| {
+                let refused = (0..OPENS / 10).filter(|_| read(file.as_str()) != 0).count();
+                i32::from(refused > 0)
+            });
+            if counts()["rename_races"] - before > 100 {
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        refused
+    });
+    assert!(
+        counts()["rename_races"] > before,
+        "no rename ran beside a walk"
+    );
+    assert_eq!(refused, 0);
+}
