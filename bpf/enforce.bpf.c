@@ -15,13 +15,13 @@
 #include "move.bpf.h"
 #include "hook.bpf.h"
 
-#include "hooks/process.h"
 #include "hooks/exec.h"
 #include "hooks/file.h"
 #include "hooks/descriptor.h"
 #include "hooks/attribute.h"
 #include "hooks/network.h"
 #include "hooks/guard_task.h"
+#include "hooks/process.h"
 #include "hooks/guard_kernel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

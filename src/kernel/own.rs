@@ -97,7 +97,14 @@ impl fmt::Display for Act {
             }
             OwnRule::Trace => write!(f, "looking into {}", target()),
             OwnRule::Setting => {
-                let names = ["limits", "scheduler", "nice", "io priority", "memory nodes"];
+                let names = [
+                    "limits",
+                    "scheduler",
+                    "nice",
+                    "io priority",
+                    "memory nodes",
+                    "control group",
+                ];
                 let name = names.get(number as usize).unwrap_or(&"settings");
                 write!(f, "{name} of {}", target())
             }
