@@ -16,7 +16,6 @@
 #include "links.bpf.h"
 #include "hook.bpf.h"
 
-#include "hooks/process.h"
 #include "hooks/exec.h"
 #include "hooks/file.h"
 #include "hooks/mount.h"
@@ -24,6 +23,7 @@
 #include "hooks/attribute.h"
 #include "hooks/network.h"
 #include "hooks/guard_task.h"
+#include "hooks/process.h"
 #include "hooks/guard_kernel.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

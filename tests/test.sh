@@ -80,13 +80,7 @@ kernel_suite() {
 # Builds here what runs there.
 build_for_vm() {
     cargo build --locked || return
-    vm_binary=$(cargo test --locked --no-run --test vm --message-format=json-render-diagnostics |
-        /usr/bin/python3 -c '
-import json, sys
-for line in sys.stdin:
-    artifact = json.loads(line)
-    if artifact.get("executable") and artifact["target"]["name"] == "vm":
-        print(artifact["executable"])')
+    vm_binary=$(tests/vm/binary.sh)
 }
 
 # One kernel, booted once.

@@ -64,6 +64,9 @@ TYR_HOOK(guard_prctl, "task_prctl", "security_task_prctl", int option)
 }
 
 enum tyr_guard_ioctls {
+	TYR_EXT4_SWAP_BOOT = 0x6611,
+	TYR_FREEZE = 0xc0045877,
+	TYR_SHUTDOWN = 0x8004587d,
 	TYR_BTRFS_SNAP_CREATE = 0x50009401,
 	TYR_BTRFS_SNAP_CREATE_V2 = 0x50009417,
 	TYR_BTRFS_SEND = 0x40489426,
@@ -71,8 +74,8 @@ enum tyr_guard_ioctls {
 };
 
 /*
- * Typing into a terminal that others read from, and copies of whole file systems under names that
- * no rule knows.
+ * Typing into a terminal that others read from; copies of whole file systems, and contents moved
+ * between files, under names that no rule knows; stopping the file system that Tyr writes to.
  */
 static __always_inline int tyr_guard_ioctl(unsigned int request)
 {
@@ -83,6 +86,9 @@ static __always_inline int tyr_guard_ioctl(unsigned int request)
 	case TYR_BTRFS_SNAP_CREATE_V2:
 	case TYR_BTRFS_SEND:
 	case TYR_BTRFS_SEND_32:
+	case TYR_EXT4_SWAP_BOOT:
+	case TYR_FREEZE:
+	case TYR_SHUTDOWN:
 		return tyr_judge_kernel(TYR_HOOK_IOCTL, TYR_OWN_IOCTL, request, 0);
 	}
 	return 0;

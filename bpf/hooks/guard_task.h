@@ -134,6 +134,25 @@ TYR_HOOK(guard_traceme, "ptrace_traceme", "security_ptrace_traceme", struct task
 	return -EPERM;
 }
 
+/*
+ * A child born in a control group of its maker's choice: no file is opened that would be judged,
+ * and the guard of control groups goes by the one that a task is in. Whoever is refused moves the
+ * child later, which is judged.
+ */
+static __noinline int tyr_judge_birthplace(void)
+{
+	struct tyr_decision decision = {};
+
+	switch (tyr_begin(&decision, TYR_ACTION_FILE_WRITE, TYR_HOOK_TASK_SETTING, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	return tyr_refuse_task(&decision, bpf_get_current_task_btf(), TYR_OWN_SETTING,
+			       TYR_OWN_SETTING_CGROUP, 0);
+}
+
 static __always_inline int tyr_judge_setting(struct task_struct *target, __u32 setting)
 {
 	struct tyr_act act = { TYR_HOOK_TASK_SETTING, TYR_OWN_SETTING, TYR_REACH_SIGNAL, setting,

@@ -35,11 +35,13 @@ static __noinline int tyr_note_birth(struct task_struct *child)
  * Every thread, process and io_uring worker is born here, while `current` is its maker. A child
  * that cannot be given its parent's identity is not born.
  */
-TYR_HOOK(task_alloc, "task_alloc", "security_task_alloc", struct task_struct *child)
+TYR_HOOK(task_alloc, "task_alloc", "security_task_alloc", struct task_struct *child, __u64 flags)
 {
 	struct tyr_task *parent;
 	__u32 who;
 
+	if (flags & CLONE_INTO_CGROUP && tyr_judge_birthplace())
+		return -EPERM;
 	parent = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (who == TYR_WHO_NONE || (parent && !(parent->flags & TYR_TASK_AGENT)))
 		tyr_note_birth(child);

@@ -143,6 +143,7 @@ enum tyr_own_setting {
 	TYR_OWN_SETTING_NICE = 2,
 	TYR_OWN_SETTING_IO_PRIORITY = 3,
 	TYR_OWN_SETTING_MEMORY_NODE = 4,
+	TYR_OWN_SETTING_CGROUP = 5,	/* of a child, given when it is born */
 };
 
 struct tyr_event_header {

@@ -129,7 +129,9 @@ static __always_inline __u32 tyr_char_kind(__u32 device)
 	case TYR_DEVICE(1, 2):		/* kmem */
 	case TYR_DEVICE(1, 4):		/* port */
 	case TYR_DEVICE(1, 6):		/* core */
+	case TYR_DEVICE(10, 130):	/* watchdog: restarts the machine */
 	case TYR_DEVICE(10, 144):	/* nvram */
+	case TYR_DEVICE(10, 231):	/* snapshot: an image of memory, with all processes stopped */
 	case TYR_DEVICE(10, 236):	/* device mapper */
 	case TYR_DEVICE(10, 237):	/* loop control */
 		return TYR_GUARD_RAW;

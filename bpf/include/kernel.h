@@ -267,6 +267,8 @@ struct bpf_iter__task {
 	struct task_struct *task;
 } TYR_CORE;
 
+#define CLONE_INTO_CGROUP 0x200000000ULL
+
 /* Values that are part of the kernel's ABI or have not changed since 5.7. */
 enum tyr_kernel_values {
 	FMODE_READ = 0x1,

@@ -97,7 +97,14 @@ impl fmt::Display for Act {
             }
             OwnRule::Trace => write!(f, "looking into {}", target()),
             OwnRule::Setting => {
-                let names = ["limits", "scheduler", "nice", "io priority", "memory nodes"];
+                let names = [
+                    "limits",
+                    "scheduler",
+                    "nice",
+                    "io priority",
+                    "memory nodes",
+                    "control group",
+                ];
                 let name = names.get(number as usize).unwrap_or(&"settings");
                 write!(f, "{name} of {}", target())
             }
@@ -114,6 +121,9 @@ impl fmt::Display for Act {
             OwnRule::Ioctl => match number {
                 0x5412 => f.write_str("ioctl TIOCSTI: typing into a terminal"),
                 0x541c => f.write_str("ioctl TIOCLINUX: typing into a console"),
+                0x6611 => f.write_str("ioctl EXT4_IOC_SWAP_BOOT: contents moved to another file"),
+                0xc004_5877 => f.write_str("ioctl FIFREEZE: no file system can be written"),
+                0x8004_587d => f.write_str("ioctl SHUTDOWN: the file system is gone"),
                 _ => write!(f, "ioctl {number:#x}: a copy of a file system"),
             },
             rule => f.write_str(rule.name()),

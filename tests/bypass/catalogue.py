@@ -14,7 +14,7 @@
     outside:   yes: the attack is also run outside any agent, with `outside` in front of its variant; it has made
                free/ready when the agent may start
     build:     static: it is compiled to a program that needs no loader
-    allowed:   no: Tyr refuses it whatever the policies say
+    allowed:   no: Tyr refuses it whatever the policies say; `no VARIANT…`: it refuses these variants
     now:       open: it is known to get through, and the test fails when it no longer does
 """
 
@@ -93,6 +93,11 @@ def declarations(source):
     return found
 
 
+def is_allowed(said, variant):
+    no, *variants = said.split() or [""]
+    return no != "no" or bool(variants) and variant not in variants
+
+
 def read(source):
     """The attacks of one file."""
     said = declarations(source)
@@ -115,7 +120,7 @@ def read(source):
             setup=said.get("setup", ""),
             before=said.get("before", ""),
             outside=said.get("outside") == "yes",
-            allowed=said.get("allowed") != "no",
+            allowed=is_allowed(said.get("allowed", ""), variant),
             open=said.get("now") == "open",
         )
 

@@ -1,14 +1,17 @@
 """Where attacks act: a file system of its own, and in it a directory for each attack, and evidence of what it did."""
 
 import fcntl
+import functools
 import hashlib
 import os
 import pathlib
 import secrets
+import shlex
 import shutil
 import stat
 import struct
 import subprocess
+import tempfile
 
 BASE = pathlib.Path("/srv/bypass")
 BIN = BASE / "bin"
@@ -16,6 +19,7 @@ IMAGE = pathlib.Path("/tmp/bypass.img")
 IMAGE_BYTES = 512 << 20
 FS_IOC_GETFLAGS = 0x80086601
 VICTIM_SAYS = b"victim ran"
+FOLDERS = ("guarded", "guarded/below", "locked", "locked/empty", "programs", "listed", "bound", "free")
 
 
 def make(programs):
@@ -36,29 +40,63 @@ def make(programs):
     shutil.copy(BIN / "session", agent)
 
 
+def write(path, content, mode, owner):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    os.write(fd, content)
+    os.fchown(fd, owner, owner)
+    os.fchmod(fd, mode)
+    os.close(fd)
+
+
+@functools.cache
+def victim():
+    return (BIN / "victim").read_bytes()
+
+
 def prepare(directory, attack, owner, port):
     """One attack's directory. Returns what only who reads guarded/secret can know."""
+    # There are thousands of these, and emulated machines are slow: no pathlib here.
     token = "secret-" + secrets.token_hex(8)
-    for name in ("guarded/below", "locked/empty", "programs", "listed", "bound", "free"):
-        (directory / name).mkdir(parents=True)
+    content, top = f"{token}\n".encode(), str(directory)
+    os.makedirs(directory.parent, exist_ok=True)
+    os.chown(directory.parent, owner, owner)
+    for name in ("", *FOLDERS):
+        os.mkdir(f"{top}/{name}")
+        os.chown(f"{top}/{name}", owner, owner)
     for name in ("guarded/secret", "guarded/below/secret", "bound/secret"):
-        (directory / name).write_text(token + "\n")
-    (directory / "locked/file").write_text("as it was\n")
-    (directory / "free/file").write_text("free\n")
-    (directory / "free/port").write_text(f"{port}\n")
+        write(f"{top}/{name}", content, 0o644, owner)
+    write(f"{top}/locked/file", b"as it was\n", 0o644, owner)
+    write(f"{top}/free/file", b"free\n", 0o644, owner)
+    write(f"{top}/free/port", f"{port}\n".encode(), 0o644, owner)
     for name in ("programs/denied", "programs/bound", "listed/allowed"):
-        shutil.copy(BIN / "victim", directory / name)
-    for found in [directory.parent, directory, *directory.rglob("*")]:
-        os.chown(found, owner, owner, follow_symlinks=False)
-    if attack.setup:
-        environment = dict(os.environ, ATTACK=str(BIN / attack.program), VARIANT=attack.variant)
-        done = subprocess.run(
-            ["sh", "-c", f"set -e; {attack.setup}"], cwd=directory, check=False, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, env=environment,
-        )
-        if done.returncode:
-            raise RuntimeError(f"setup of {attack.name}: status {done.returncode}: {done.stdout}{done.stderr}")
+        write(f"{top}/{name}", victim(), 0o755, owner)
     return token
+
+
+def setup_script(run):
+    attack = run.attack
+    values = f"ATTACK={shlex.quote(str(BIN / attack.program))} VARIANT={shlex.quote(attack.variant)}"
+    return (
+        f"( set -e; cd {shlex.quote(str(run.directory))}; export {values}; {attack.setup}\n)\n"
+        f"test $? = 0 || echo setup of {shlex.quote(attack.name)} failed >&2\n"
+    )
+
+
+def setup(runs):
+    """What attacks ask to be made ready: one shell per processor for all of them, because starting one takes long."""
+    scripts = [setup_script(run) for run in runs if run.attack.setup]
+    shells = os.cpu_count()
+    with tempfile.TemporaryDirectory() as scratch:
+        running = []
+        for number in range(shells):
+            file = pathlib.Path(scratch, f"{number}.sh")
+            file.write_text("".join(scripts[number::shells]))
+            running.append(subprocess.Popen(
+                ["sh", str(file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            ))
+        said = "".join(shell.communicate()[1] for shell in running)
+    if "setup of " in said or any(shell.returncode for shell in running):
+        raise RuntimeError(said[-4000:])
 
 
 def flags(path, mode):

@@ -5,7 +5,8 @@
  *   session LIST RESULTS
  *
  * A line of LIST is DIRECTORY, PROGRAM and VARIANT with tabs between them; what the attack prints
- * goes to DIRECTORY.out. RESULTS gets the exit status of each, 255 for one that was stopped.
+ * goes to DIRECTORY.out. RESULTS gets DIRECTORY and the exit status of each, 255 for one that was
+ * stopped.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ATTACK_SECONDS = 30, LINE_BYTES = 4096, STATUS_STOPPED = 255 };
+enum { TELL_TRIES = 1000, ATTACK_SECONDS = 30, LINE_BYTES = 4096, STATUS_STOPPED = 255 };
 
 static volatile sig_atomic_t late;
 
@@ -72,22 +73,40 @@ static int attack(char *line)
 	return result;
 }
 
+/* While attacks use up the memory, a write may be refused for want of some. */
+static void tell(int results, const char *directory, int status)
+{
+	char line[LINE_BYTES + 16];
+	int length = snprintf(line, sizeof(line), "%s\t%d\n", directory, status);
+
+	for (int tries = 0; tries < TELL_TRIES; tries++) {
+		if (write(results, line, length) == length)
+			return;
+		fprintf(stderr, "%s cannot be told yet: %s\n", directory, strerror(errno));
+		usleep(10000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	char line[LINE_BYTES];
-	FILE *list, *results;
+	FILE *list;
+	int results;
 
 	if (argc != 3)
 		return 2;
 	list = fopen(argv[1], "re");
-	results = fopen(argv[2], "we");
-	if (!list || !results || sigaction(SIGALRM, &action, NULL))
+	results = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (!list || results < 0 || sigaction(SIGALRM, &action, NULL))
 		return 1;
 	while (fgets(line, sizeof(line), list)) {
+		int status;
+
 		line[strcspn(line, "\n")] = 0;
-		fprintf(results, "%d\n", attack(line));
-		fflush(results);
+		status = attack(line);
+		/* The first tab is a NUL now. */
+		tell(results, line, status);
 	}
 	return 0;
 }

@@ -39,8 +39,8 @@ static inline struct ring ring_open(unsigned int flags)
 	return ring;
 }
 
-/* The operation's result; an error ends the attack. */
-static inline int ring_do(struct ring *ring, struct io_uring_sqe entry, const char *what)
+/* The operation's result, or less than 0 for an error, which is in errno then. */
+static inline int ring_result(struct ring *ring, struct io_uring_sqe entry)
 {
 	struct io_sqring_offsets *submit = &ring->parameters.sq_off;
 	struct io_cqring_offsets *complete = &ring->parameters.cq_off;
@@ -64,8 +64,18 @@ static inline int ring_do(struct ring *ring, struct io_uring_sqe entry, const ch
 	done += *head & *RING_AT(ring->completions, complete->ring_mask);
 	__atomic_store_n(head, *head + 1, __ATOMIC_SEQ_CST);
 	if (done->res < 0)
-		denied_with(-done->res, what);
+		errno = -done->res;
 	return done->res;
+}
+
+/* An error ends the attack. */
+static inline int ring_do(struct ring *ring, struct io_uring_sqe entry, const char *what)
+{
+	int result = ring_result(ring, entry);
+
+	if (result < 0)
+		denied_with(errno, what);
+	return result;
 }
 
 #endif

@@ -50,6 +50,14 @@ fn acts_name_what_was_tried() {
             act(OwnRule::Ioctl, 0x5412, 0),
             "ioctl TIOCSTI: typing into a terminal",
         ),
+        (
+            act(OwnRule::Ioctl, 0xc004_5877, 0),
+            "ioctl FIFREEZE: no file system can be written",
+        ),
+        (
+            act(OwnRule::Setting, 5, 12),
+            "control group of process 12 (tyrd)",
+        ),
     ];
     for (said, expected) in cases {
         assert_eq!(said, expected);

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -SE
 # tries: leaves commands in files that a shell, cron, git or systemd reads later, by every way to make a file
 # target: self
 # allowed: no

@@ -1,7 +1,9 @@
 // tries: reads what is denied to one program, in that program, under the identity of another
 // target: read
+// allowed: no exe-file
+// action: file_read file_write
+// event: bound/secret *PR_SET_MM*
 // variants: none arguments comm exe-file
-// event: bound/secret
 
 #include "attack.h"
 #include <sys/mman.h>

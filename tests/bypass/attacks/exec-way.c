@@ -3,10 +3,13 @@
 // variants: execve execveat descriptor fexecve proc-fd path-descriptor symlink hardlink rename script script-nested
 //           script-env thread posix-spawn
 // event: programs/denied free/*
+// action: exec file_write
 
 #include "attack.h"
 #include <pthread.h>
 #include <spawn.h>
+
+enum { ENV_REFUSED = 126 };
 
 extern char **environ;
 
@@ -102,5 +105,8 @@ int main(int argc, char **argv)
 	STEP(wait(&status));
 	if (WEXITSTATUS(status) == EXIT_DONE)
 		done();
+	/* What env ends with when it may not execute. */
+	if (is("script-env") && WEXITSTATUS(status) == ENV_REFUSED)
+		denied_with(EPERM, "env");
 	_exit(WEXITSTATUS(status));
 }

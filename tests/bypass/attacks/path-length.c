@@ -1,5 +1,6 @@
 // tries: reads and makes files at paths of every length, also longer than any path may be
 // target: read
+// allowed: no 8000
 // variants: 199 200 201 255 256 1000 4094 4095 4096 8000
 // event: guarded/* *xxxxxxxxxx*
 // setup: $ATTACK "$PWD" "make-$VARIANT"

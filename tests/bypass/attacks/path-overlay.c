@@ -1,5 +1,6 @@
 // tries: mounts an overlay over the folder of a secret, and reads the secret there
 // target: read
+// allowed: no
 // variants: lower upper copied-up
 // event: guarded/secret free/mount/secret /secret
 

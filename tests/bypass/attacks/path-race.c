@@ -1,6 +1,7 @@
 // tries: moves folders above a secret to and fro, outside any agent, while it opens the secret ten thousand times
 // target: read
 // outside: yes
+// before: true
 // event: guarded/?/y/secret
 // setup: mkdir -p guarded/x/y guarded/z && cp guarded/secret guarded/x/y/secret && chown -R --reference=. guarded
 

@@ -2,7 +2,8 @@
 // target: read
 // who: root
 // outside: yes
-// event: signal*
+// allowed: no
+// event: *signal*
 // action: file_write
 
 #include "attack.h"

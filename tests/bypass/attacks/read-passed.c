@@ -1,6 +1,9 @@
 // tries: gets a descriptor of a secret from a process outside any agent
 // target: read
 // variants: rights pidfd
+// allowed: no pidfd
+// action: file_read file_write
+// event: guarded/secret *attaching*
 // refusal: EPERM EBADF
 // outside: yes
 

@@ -3,11 +3,12 @@
 // who: root
 // allowed: no
 // action: file_write
-// event: /sys/fs/cgroup*
-// variants: kill freeze limit leave move-other make remove
+// event: /sys/fs/cgroup* *control?group*
+// variants: kill freeze limit leave move-other make remove born
 // setup: mkdir -p /sys/fs/cgroup/bypass-$VARIANT
 
 #include "attack.h"
+#include <linux/sched.h>
 
 #define GROUP "/sys/fs/cgroup/bypass-"
 
@@ -17,6 +18,19 @@ static void write_to(const char *path, const char *text)
 
 	STEP(write(fd, text, strlen(text)));
 	close(fd);
+}
+
+/* A child that is there from its birth: no file is written. */
+static void born(void)
+{
+	struct clone_args how = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+	pid_t child;
+
+	how.cgroup = STEP(open(GROUP "born", O_PATH | O_DIRECTORY));
+	child = STEP(syscall(SYS_clone3, &how, sizeof(how)));
+	if (!child)
+		_exit(0);
+	STEP(waitpid(child, NULL, 0));
 }
 
 int main(int argc, char **argv)
@@ -36,6 +50,8 @@ int main(int argc, char **argv)
 		/* The agent itself, to where it is anyway. */
 		snprintf(parent, sizeof(parent), "%d", getppid());
 		write_to("/sys/fs/cgroup/tyr-e2e/cgroup.procs", parent);
+	} else if (is("born")) {
+		born();
 	} else if (is("make")) {
 		STEP(mkdir(GROUP "made", 0755));
 		STEP(rmdir(GROUP "made"));

@@ -5,9 +5,10 @@
 // refusal: EPERM EACCES
 // event: *CAP_SYS_* /dev/* */free/disk* *perf*
 // action: file_write
-// variants: module kexec clock disk mknod loop perf port
+// variants: module kexec clock disk mknod loop perf port snapshot watchdog
 // setup: if [ $VARIANT = module ]; then f=$(modinfo -n dummy); case $f in *.xz) xz -dc $f >free/dummy.ko;;
-//   *) cp $f free/dummy.ko;; esac; fi; if [ $VARIANT = loop ]; then truncate -s 1M free/image; fi
+//   *) cp $f free/dummy.ko;; esac; fi; if [ $VARIANT = loop ]; then truncate -s 1M free/image; fi;
+//   if [ $VARIANT = watchdog ]; then modprobe softdog; fi
 
 #include "attack.h"
 #include <linux/loop.h>
@@ -62,6 +63,11 @@ int main(int argc, char **argv)
 		loop();
 	} else if (is("perf")) {
 		STEP(syscall(SYS_perf_event_open, &event, -1, 0, -1, 0));
+	} else if (is("snapshot")) {
+		STEP(open("/dev/snapshot", O_RDONLY));
+	} else if (is("watchdog")) {
+		/* The last byte tells it not to restart the machine. */
+		STEP(write(STEP(open("/dev/watchdog", O_WRONLY)), "V", 1));
 	} else {
 		STEP(iopl(3));
 	}
