@@ -314,6 +314,35 @@ fn networks_nest_and_order_decides() {
     }
 }
 
+#[test]
+fn a_class_of_several_paths_is_asked_about_paths_that_match() {
+    let mut alerted = rule(Action::Exec, "*", Verdict::Alert);
+    alerted.condition = Condition::parse("resource.path like \"/ab*\"", Action::Exec).ok();
+    let policies = [
+        policy(
+            "p",
+            Mode::Enforce,
+            vec![rule(Action::Exec, "/ab/*", Verdict::Deny)],
+        ),
+        policy("q", Mode::Enforce, vec![alerted]),
+    ];
+    let superblocks = [Superblock {
+        dev: 1,
+        aliases: vec![alias("/", "/m"), alias("/c", "/ab")],
+    }];
+    let tables = compiled(&policies, &superblocks, &[codex()]);
+    for (inside, expected) in [
+        ("/c/x", Verdict::Deny),
+        ("/c", Verdict::Alert),
+        ("/c/", Verdict::Alert),
+        ("/x", Verdict::Allow),
+    ] {
+        let object = Target::Inside(1, inside.as_bytes());
+        let cell = tables.decide(tables.slots[0], Target::Unknown, Action::Exec, object);
+        assert_eq!(cell.verdict, expected, "{inside}");
+    }
+}
+
 fn connections(name: &str, verdict: Verdict, networks: &[&str], condition: &str) -> Rule {
     let networks = networks.iter().map(|text| parse_cidr(text).unwrap());
     let (allow, deny) = match verdict {
