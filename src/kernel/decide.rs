@@ -251,10 +251,6 @@ fn endpoint(ip: IpAddr, port: u16, protocol: Protocol) -> tyr_endpoint {
             found.length = 16;
         }
     }
-    found.protocol = match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-        Protocol::Other(number) => number,
-    };
+    found.protocol = protocol.number();
     found
 }

@@ -41,6 +41,15 @@ impl Protocol {
         }
     }
 
+    /// Its IP protocol number.
+    pub fn number(self) -> u16 {
+        match self {
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+            Protocol::Other(number) => number,
+        }
+    }
+
     /// `tcp`, `udp`, or the number.
     pub fn name(self) -> String {
         match self {

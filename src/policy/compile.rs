@@ -176,6 +176,12 @@ pub enum CompileError {
     #[error("mounts at `{place}` need more than {STATES_MAX} states: unmount some of its aliases")]
     TooManyMountStates { place: String },
     #[error(
+        "networks, ports and protocols need more than {} steps together: \
+         let fewer rules with different ports overlap",
+        net::STEPS_MAX
+    )]
+    TooManyPeers,
+    #[error(
         "tables of {words} words do not fit an image of {IMAGE_WORDS_MAX}: \
          use fewer patterns, filters or conditions"
     )]
@@ -196,7 +202,7 @@ fn quoted(patterns: &[String]) -> String {
 /// The tables would be too large.
 pub fn compile(input: &Input<'_>) -> Result<Compiled, CompileError> {
     let paths = paths::compile(input)?;
-    let net = net::compile(input.policies);
+    let net = net::compile(input.policies)?;
     let words = paths.table.next.len() + paths.table.labels.len() + net.table.next.len();
     if words > IMAGE_WORDS_MAX {
         return Err(CompileError::TooLarge { words });
@@ -296,11 +302,7 @@ impl Compiled {
             IpAddr::V6(ip) => (self.net_start6, ip.octets().to_vec()),
         };
         key.extend(port.to_be_bytes());
-        key.push(match protocol {
-            Protocol::Tcp => 6,
-            Protocol::Udp => 17,
-            Protocol::Other(number) => u8::try_from(number).unwrap_or(u8::MAX),
-        });
+        key.push(u8::try_from(protocol.number()).unwrap_or(u8::MAX));
         self.net.label(start, &key)
     }
 }

@@ -125,9 +125,9 @@ impl Condition {
         &self.needs
     }
 
-    /// Every comparison of `resource.path`, `resource.sni`, `resource.address` and
-    /// `principal.exe`. Nothing else about these attributes changes the condition's answer:
-    /// whatever cannot be put so was refused when the condition was parsed.
+    /// Every comparison of `principal.exe` and of the resource's attributes. Nothing else about
+    /// these changes the condition's answer: whatever cannot be put so was refused when the
+    /// condition was parsed.
     pub fn resource_atoms(&self) -> &[Atom] {
         &self.atoms
     }

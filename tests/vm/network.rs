@@ -37,6 +37,18 @@ fn socket(family: i32, kind: i32) -> i32 {
     unsafe { libc::socket(family, kind | libc::SOCK_NONBLOCK, 0) }
 }
 
+/// A connection by a socket of that protocol.
+fn connect_by<T>(family: i32, kind: i32, protocol: i32, address: &T) -> i32 {
+    let length = u32::try_from(size_of::<T>()).unwrap();
+    // SAFETY: no pointers.
+    let socket = unsafe { libc::socket(family, kind | libc::SOCK_NONBLOCK, protocol) };
+    call!(libc::connect(
+        socket,
+        std::ptr::from_ref(address).cast(),
+        length
+    ))
+}
+
 fn connect<T>(family: i32, kind: i32, address: &T) -> i32 {
     let length = u32::try_from(size_of::<T>()).unwrap();
     call!(libc::connect(
@@ -117,6 +129,123 @@ fn a_denied_address_is_not_reached() {
             protocol: 6
         }
     );
+    assert_eq!(counts()["faults"], 0);
+}
+
+/// Ports of loopback: 22 by no protocol, 53 not by UDP, 80 by no stream.
+const SERVICES: &str = r#"  - name: ssh
+    action: net_connect
+    cidr_deny: [127.0.0.0/8, '::1/128']
+    condition: resource.port == 22
+    verdict: deny
+  - name: udp
+    action: net_connect
+    condition: resource.port in [53, 853] && resource.protocol == "udp"
+    verdict: deny
+  - name: stream
+    action: net_connect
+    condition: resource.port >= 80 && resource.port < 81 && "tcp" == resource.protocol
+    verdict: deny
+"#;
+
+#[test]
+fn a_denied_port_is_not_reached_and_the_next_one_is() {
+    let _turn = policy(SERVICES);
+    let here = |port| v4([127, 0, 0, 1], port);
+    let here6 = |port| v6("::1", port);
+    let mapped = |port| v6("::ffff:127.0.0.1", port);
+    type PortWay<'a> = (&'a str, Box<dyn Fn(u16) -> i32 + 'a>);
+    let ways: [PortWay<'_>; 9] = [
+        (
+            "tcp",
+            Box::new(|port| connect(AF_INET, SOCK_STREAM, &here(port))),
+        ),
+        (
+            "tcp 6",
+            Box::new(|port| connect(AF_INET6, SOCK_STREAM, &here6(port))),
+        ),
+        (
+            "mapped",
+            Box::new(|port| connect(AF_INET6, SOCK_STREAM, &mapped(port))),
+        ),
+        (
+            "this host",
+            Box::new(|port| connect(AF_INET, SOCK_STREAM, &v4([0; 4], port))),
+        ),
+        (
+            "udp connect",
+            Box::new(|port| connect(AF_INET, SOCK_DGRAM, &here(port))),
+        ),
+        (
+            "udp sendto",
+            Box::new(|port| send_to(AF_INET, SOCK_DGRAM, &here(port), 0)),
+        ),
+        (
+            "udp 6",
+            Box::new(|port| send_to(AF_INET6, SOCK_DGRAM, &here6(port), 0)),
+        ),
+        (
+            "udp mapped",
+            Box::new(|port| send_to(AF_INET6, SOCK_DGRAM, &mapped(port), 0)),
+        ),
+        (
+            "fast open",
+            Box::new(|port| send_to(AF_INET, SOCK_STREAM, &here(port), libc::MSG_FASTOPEN)),
+        ),
+    ];
+    for (name, way) in &ways {
+        assert_ne!(
+            as_stranger(|| way(22)),
+            EPERM,
+            "{name}: denied to a stranger"
+        );
+        assert_eq!(as_agent(|| way(22)), EPERM, "{name}");
+        for port in [21, 23, 22 << 8] {
+            assert_ne!(as_agent(|| way(port)), EPERM, "{name}: port {port}");
+        }
+        // What was allowed just before is no leave for another port.
+        let again = || {
+            let before = [way(23), way(23)];
+            if before.contains(&EPERM) { -1 } else { way(22) }
+        };
+        assert_eq!(as_agent(again), EPERM, "{name} after another port");
+    }
+    assert_ne!(
+        as_agent(|| connect(AF_INET, SOCK_STREAM, &v4([192, 0, 2, 1], 22))),
+        EPERM
+    );
+    assert_eq!(counts()["faults"], 0);
+}
+
+#[test]
+fn protocols_are_told_apart() {
+    let _turn = policy(SERVICES);
+    const MPTCP: i32 = 262;
+    const UDPLITE: i32 = 136;
+    let by = |kind, protocol, port| connect_by(AF_INET, kind, protocol, &v4([127, 0, 0, 1], port));
+    let table = [
+        ("tcp", SOCK_STREAM, 0, [false, true]),
+        ("mptcp", SOCK_STREAM, MPTCP, [false, true]),
+        ("udp", SOCK_DGRAM, 0, [true, false]),
+        ("udp-lite", SOCK_DGRAM, UDPLITE, [false, false]),
+    ];
+    for (name, kind, protocol, [on_53, on_80]) in table {
+        for (port, denied) in [(53, on_53), (80, on_80)] {
+            let stranger = as_stranger(|| by(kind, protocol, port));
+            assert!(
+                ![EPERM, libc::EBADF].contains(&stranger),
+                "{name}: {stranger}"
+            );
+            let agent = as_agent(|| by(kind, protocol, port));
+            assert_eq!(agent == EPERM, denied, "{name} {port}: {agent}");
+        }
+    }
+    let after_tcp = || {
+        by(SOCK_STREAM, 0, 53);
+        by(SOCK_STREAM, 0, 53);
+        by(SOCK_DGRAM, 0, 53)
+    };
+    assert_eq!(as_agent(after_tcp), EPERM, "udp after tcp to the same port");
     assert_eq!(counts()["faults"], 0);
 }
 

@@ -92,7 +92,15 @@ fn ways_out_are_denied() {
     ] {
         assert_eq!(write(path).0, Verdict::Deny, "{path}: {:?}", write(path));
     }
-    for address in ["169.254.169.254:80/tcp", "[fd00:ec2::254]:80/tcp"] {
+    for address in [
+        "169.254.169.254:80/tcp",
+        "[fd00:ec2::254]:80/tcp",
+        "127.0.0.1:22/tcp",
+        "127.9.9.9:22/tcp",
+        "0.0.0.0:22/tcp",
+        "[::1]:22/tcp",
+        "[::ffff:127.0.0.1]:22/tcp",
+    ] {
         let answer = verdict("codex", Action::NetConnect, "/usr/bin/curl", address);
         assert_eq!(answer.0, Verdict::Deny, "{address}");
     }
@@ -132,9 +140,16 @@ fn ordinary_work_is_not() {
     for path in ["/home/u/work/.git/config", "/tmp/ssh-abc/agent.1"] {
         assert_eq!(write(path).0, Verdict::Alert, "{path}: {:?}", write(path));
     }
-    let address = "127.0.0.1:3000/tcp";
-    let answer = verdict("codex", Action::NetConnect, "/usr/bin/curl", address);
-    assert_eq!(answer, (Verdict::Allow, None));
+    for address in [
+        "127.0.0.1:3000/tcp",
+        "127.0.0.1:2222/tcp",
+        "[::1]:23/tcp",
+        "192.0.2.1:22/tcp",
+        "127.0.0.1:22/udp",
+    ] {
+        let answer = verdict("codex", Action::NetConnect, "/usr/bin/curl", address);
+        assert_eq!(answer, (Verdict::Allow, None), "{address}");
+    }
 }
 
 #[test]
@@ -165,7 +180,7 @@ fn the_tables_stay_small() {
 
 /// A text with the number raised, one rule gone and one added.
 fn next_text() -> String {
-    let text = ALL[0].text.replace("builtin: \"1\"", "builtin: \"2\"");
+    let text = ALL[0].text.replace("builtin: \"2\"", "builtin: \"3\"");
     let added = "    - name: added\n      description: new\n      action: exec\n      \
                  resource_pattern: /x\n      verdict: deny\n";
     format!("{text}{added}").replace("- name: tmux\n", "- name: tmux-renamed\n")
@@ -175,7 +190,7 @@ fn next_text() -> String {
 fn an_upgrade_keeps_what_was_switched_off() {
     let seeded = ALL[0].text;
     let newer = next_text();
-    assert_eq!(number_of(&newer), 2);
+    assert_eq!(number_of(&newer), 3);
     assert_eq!(upgraded(&newer, seeded, seeded).as_deref(), Some(&*newer));
     let mut current = seeded.to_owned();
     for rule in ["docker-socket", "tmux"] {

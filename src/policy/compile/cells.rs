@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::model::action::Action;
-use crate::model::resource::{Protocol, Resource};
+use crate::model::resource::Resource;
 use crate::model::verdict::Verdict;
 use crate::policy::condition::{Attribute, Condition};
 use crate::policy::evaluate::{Request, evaluate};
@@ -14,7 +14,7 @@ use crate::policy::rule::{Effective, Match, Policy, Rule};
 
 use super::classes::{Class, NOTHING, UNKNOWN};
 use super::groups::{Groups, Mark};
-use super::net::Net;
+use super::net::{Net, Peer};
 use super::paths::Paths;
 use super::{Cell, CompileError, IMAGE_WORDS_MAX, Input};
 
@@ -135,13 +135,8 @@ fn subjects(input: &Input<'_>, paths: &Paths, net: &Net, action: Action) -> Vec<
         Action::NetConnect => net
             .classes
             .iter()
-            .map(|(ip, marks)| {
-                let protocol = Protocol::Tcp;
-                let resource = ip.map(|ip| Resource::Address {
-                    ip,
-                    port: 0,
-                    protocol,
-                });
+            .map(|(peer, marks)| {
+                let resource = peer.map(Peer::resource);
                 Subject::new(input.policies, &net.groups, action, resource, marks)
             })
             .collect(),

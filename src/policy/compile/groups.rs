@@ -81,11 +81,11 @@ impl Filter {
 }
 
 /// What is subject to an action's conditions.
-fn subject_of(action: Action) -> Subject {
+fn subjects_of(action: Action) -> &'static [Subject] {
     match action {
-        Action::FileRead | Action::FileWrite | Action::Exec => Subject::Path,
-        Action::NetConnect => Subject::Address,
-        Action::TlsConnect => Subject::Sni,
+        Action::FileRead | Action::FileWrite | Action::Exec => &[Subject::Path],
+        Action::NetConnect => &[Subject::Address, Subject::Port, Subject::Protocol],
+        Action::TlsConnect => &[Subject::Sni],
     }
 }
 
@@ -115,7 +115,7 @@ impl Groups {
                     groups[at].rules.push(index);
                     continue;
                 }
-                atoms_of.push(atoms(rule, subject_of(action)));
+                atoms_of.push(atoms(rule, subjects_of(action)));
                 groups.push(Group {
                     policy,
                     block,
@@ -165,6 +165,13 @@ impl Groups {
     /// Whether any of the marks is an atom's.
     pub(super) fn has_atoms(&self, marks: &[Mark]) -> bool {
         marks.iter().any(|&mark| mark as usize >= self.groups.len())
+    }
+
+    /// Whether any of these groups asks for the atom.
+    pub(super) fn ask(&self, groups: &[Mark], atom: Mark) -> bool {
+        groups
+            .iter()
+            .any(|&group| self.at(group).atoms.contains(&atom))
     }
 
     /// The groups among `marks` that can decide, in order: none of them is settled by another.
@@ -252,14 +259,14 @@ impl Marks for Groups {
     }
 }
 
-fn atoms(rule: &Rule, subject: Subject) -> Vec<Atom> {
+fn atoms(rule: &Rule, subjects: &[Subject]) -> Vec<Atom> {
     let all = rule
         .condition
         .as_ref()
         .map(|condition| condition.resource_atoms());
     let mut found: Vec<Atom> = Vec::new();
     for atom in all.unwrap_or_default() {
-        if atom_subject(atom) == subject && !found.contains(atom) {
+        if subjects.contains(&atom_subject(atom)) && !found.contains(atom) {
             found.push(atom.clone());
         }
     }
@@ -271,6 +278,8 @@ pub(super) fn atom_subject(atom: &Atom) -> Subject {
     match atom {
         Atom::Literal { subject, .. } | Atom::Like { subject, .. } => *subject,
         Atom::Address(_) => Subject::Address,
+        Atom::Ports { .. } => Subject::Port,
+        Atom::Protocol(_) => Subject::Protocol,
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Alias, CompileError};
 enum Position {
     /// Inside or at the end of the name of the mounted subtree.
     Above { alias: u32, read: u32 },
-    /// After the slash of the file system's own root, whose path may end with it.
+    /// After the slash behind the mounted subtree; a path that ends with it is the mount point's.
     Below { alias: u32 },
     /// Inside the automaton.
     At(u32),
@@ -160,8 +160,7 @@ impl Build<'_> {
                         })
                     }
                     None if !slash => None,
-                    None if root.is_empty() => Some(Position::Below { alias }),
-                    None => Some(Position::At(self.entered(alias))),
+                    None => Some(Position::Below { alias }),
                 }
             }
         }

@@ -1,19 +1,24 @@
-//! The address automaton: which networks contain an address, for both families.
+//! The address automaton: which networks contain an address, for both families, and which ports
+//! and protocols conditions tell apart there.
 //!
-//! A binary tree over address bits, in which equal subtrees are one, becomes an automaton that
-//! reads a byte at a time. What lies behind the last bit that a rule asks about is absorbing, so
-//! the port and the protocol that follow in a net key are not read.
+//! A binary tree over the bits of a net key, in which equal subtrees are one, becomes an automaton
+//! that reads a byte at a time. What lies behind the last bit that a rule asks about is absorbing:
+//! where no condition reads the port or the protocol, which stand behind the address, they are not
+//! read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
 use crate::model::action::Action;
+use crate::model::resource::{Protocol, Resource};
 use crate::policy::condition::Atom;
 use crate::policy::network::AddressMatch;
 use crate::policy::rule::{Effective, Match};
 
+use super::CompileError;
 use super::classes::{NOTHING, UNKNOWN};
 use super::groups::{Groups, Mark, mark};
 use super::minimise::Graph;
@@ -25,8 +30,29 @@ pub(super) struct Net {
     pub(super) start4: u32,
     pub(super) start6: u32,
     pub(super) groups: Groups,
-    /// By class: the lowest address, unless the class has none, and what it matches.
-    pub(super) classes: Vec<(Option<IpAddr>, Vec<Mark>)>,
+    /// By class: the lowest peer, unless the class has none, and what it matches.
+    pub(super) classes: Vec<(Option<Peer>, Vec<Mark>)>,
+}
+
+/// Most trees made and classes looked up for one image; each takes some microseconds.
+pub(super) const STEPS_MAX: usize = 1 << 22;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    ip: IpAddr,
+    port: u16,
+    protocol: u16,
+}
+
+impl Peer {
+    pub(super) fn resource(self) -> Resource {
+        Resource::Address {
+            ip: self.ip,
+            port: self.port,
+            protocol: Protocol::from_number(self.protocol),
+        }
+    }
 }
 
 /// Something that addresses match: a rule, or a comparison of a condition.
@@ -35,7 +61,7 @@ struct Entry {
     addresses: AddressMatch,
 }
 
-pub(super) fn compile(policies: &[Effective]) -> Net {
+pub(super) fn compile(policies: &[Effective]) -> Result<Net, CompileError> {
     let groups = Groups::new(policies, Action::NetConnect);
     let entries = entries(policies, &groups);
     let nothing = groups.key(&[]);
@@ -46,19 +72,24 @@ pub(super) fn compile(policies: &[Effective]) -> Net {
         by_key: HashMap::from([(nothing, NOTHING)]),
         trees: Vec::new(),
         tree_ids: HashMap::new(),
+        services: HashMap::new(),
+        steps: 0,
     };
     debug_assert_eq!(build.classes.len(), UNKNOWN as usize + 1);
     let four = build.family(true);
     let six = build.family(false);
+    if build.is_full() {
+        return Err(CompileError::TooManyPeers);
+    }
     let (table, starts) = automaton(&build.trees, &[four, six]);
     let classes = build.classes;
-    Net {
+    Ok(Net {
         table,
         start4: starts[0],
         start6: starts[1],
         groups,
         classes,
-    }
+    })
 }
 
 fn entries(policies: &[Effective], groups: &Groups) -> Vec<Entry> {
@@ -86,7 +117,7 @@ fn entries(policies: &[Effective], groups: &Groups) -> Vec<Entry> {
     entries
 }
 
-/// A set of addresses below some prefix: all of one class, or two halves.
+/// The keys that begin with some bits: all of one class, or two halves.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Tree {
     All(u32),
@@ -161,10 +192,20 @@ impl Held {
 struct Build<'a> {
     groups: &'a Groups,
     entries: &'a [Entry],
-    classes: Vec<(Option<IpAddr>, Vec<Mark>)>,
+    classes: Vec<(Option<Peer>, Vec<Mark>)>,
     by_key: HashMap<Vec<u32>, u32>,
     trees: Vec<Tree>,
     tree_ids: HashMap<Tree, u32>,
+    /// By what an address matches: the tree of its ports and protocols.
+    services: HashMap<Vec<Mark>, u32>,
+    steps: usize,
+}
+
+/// A part of the key behind the address, and the values that conditions tell apart there.
+struct Field {
+    bits: u8,
+    ranges: Vec<(RangeInclusive<u16>, Mark)>,
+    put: fn(&mut Peer, u16),
 }
 
 /// Address bits, the first in the highest; IPv4 uses the upper 32.
@@ -218,7 +259,7 @@ impl Build<'_> {
             } else {
                 held.marks()
             };
-            Tree::All(self.class(marks, ip))
+            self.services(marks, ip, 0)
         } else {
             let halves: [u32; 2] = std::array::from_fn(|half| {
                 let below = if half == 1 {
@@ -229,20 +270,130 @@ impl Build<'_> {
                 match prefix.halves[half] {
                     Some(next) => self.tree(prefixes, next, below, depth + 1, width, held),
                     None => {
-                        let class = self.class(held.marks(), address(below, width));
-                        self.intern(Tree::All(class))
+                        let ip = address(below, width);
+                        self.services(held.marks(), ip, width - depth - 1)
                     }
                 }
             });
-            match halves.map(|half| self.trees[half as usize]) {
-                [Tree::All(zero), Tree::All(one)] if zero == one => Tree::All(zero),
-                _ => Tree::Halves(halves[0], halves[1]),
-            }
+            self.halves(halves)
         };
         for &(entry, exception) in &prefix.changes {
             held.change(self.entries, entry, exception, false);
         }
-        self.intern(tree)
+        tree
+    }
+
+    /// Every address that matches `marks`, of which `bits` are still to come; `ip` is the lowest.
+    fn services(&mut self, marks: Vec<Mark>, ip: IpAddr, bits: u8) -> u32 {
+        let tree = match self.services.get(&marks) {
+            Some(&tree) => tree,
+            None => {
+                let fields = self.fields(&marks);
+                let peer = Peer {
+                    ip,
+                    port: 0,
+                    protocol: 0,
+                };
+                let tree = self.field(&fields, peer, marks.clone());
+                self.services.insert(marks, tree);
+                tree
+            }
+        };
+        self.padded(tree, bits)
+    }
+
+    /// The port and the protocol, with what the rules that decide for `marks` ask of them.
+    fn fields(&self, marks: &[Mark]) -> [Field; 2] {
+        let groups = self.groups.deciding(marks);
+        let mut ports = Vec::new();
+        let mut protocols = Vec::new();
+        for (index, atom) in self.groups.atoms.iter().enumerate() {
+            let mark = self.groups.atom_mark(index);
+            let (list, range) = match *atom {
+                Atom::Ports { first, last } => (&mut ports, first..=last),
+                Atom::Protocol(number) => {
+                    let number = u16::from(number);
+                    (&mut protocols, number..=number)
+                }
+                Atom::Address(_) | Atom::Literal { .. } | Atom::Like { .. } => continue,
+            };
+            if self.groups.ask(&groups, mark) {
+                list.push((range, mark));
+            }
+        }
+        [
+            Field {
+                bits: 16,
+                ranges: ports,
+                put: |peer, value| peer.port = value,
+            },
+            Field {
+                bits: 8,
+                ranges: protocols,
+                put: |peer, value| peer.protocol = value,
+            },
+        ]
+    }
+
+    /// The keys behind what `peer` and `marks` already stand for.
+    fn field(&mut self, fields: &[Field], peer: Peer, marks: Vec<Mark>) -> u32 {
+        match fields.first() {
+            Some(field) => self.range(fields, peer, &marks, 0, field.bits),
+            None => {
+                let class = self.class(marks, peer);
+                self.intern(Tree::All(class))
+            }
+        }
+    }
+
+    /// Those whose next field is from `first` on, with any values of the last `bits` bits.
+    fn range(
+        &mut self,
+        fields: &[Field],
+        mut peer: Peer,
+        marks: &[Mark],
+        first: u16,
+        bits: u8,
+    ) -> u32 {
+        let Some((field, rest)) = fields.split_first() else {
+            return self.field(fields, peer, marks.to_vec());
+        };
+        let last = first | u16::MAX.checked_shr(16 - u32::from(bits)).unwrap_or(0);
+        let is_cut = |range: &RangeInclusive<u16>| {
+            let is_outside = last < *range.start() || *range.end() < first;
+            !is_outside && !(range.contains(&first) && range.contains(&last))
+        };
+        if !self.is_full() && field.ranges.iter().any(|(range, _)| is_cut(range)) {
+            let middle = first | 1 << (bits - 1);
+            let halves =
+                [first, middle].map(|half| self.range(fields, peer, marks, half, bits - 1));
+            return self.halves(halves);
+        }
+        (field.put)(&mut peer, first);
+        let holding = field
+            .ranges
+            .iter()
+            .filter(|(range, _)| range.contains(&first));
+        let marks = marks.iter().copied();
+        let marks = marks.chain(holding.map(|&(_, mark)| mark)).collect();
+        let tree = self.field(rest, peer, marks);
+        self.padded(tree, bits)
+    }
+
+    /// `tree`, whatever the `bits` before it are.
+    fn padded(&mut self, tree: u32, bits: u8) -> u32 {
+        (0..bits).fold(tree, |tree, _| self.halves([tree, tree]))
+    }
+
+    fn halves(&mut self, [zero, one]: [u32; 2]) -> u32 {
+        if zero == one && matches!(self.trees[zero as usize], Tree::All(_)) {
+            return zero;
+        }
+        self.intern(Tree::Halves(zero, one))
+    }
+
+    fn is_full(&self) -> bool {
+        self.steps > STEPS_MAX
     }
 
     /// What an address matches, asked one by one.
@@ -261,7 +412,8 @@ impl Build<'_> {
         marks
     }
 
-    fn class(&mut self, marks: Vec<Mark>, ip: IpAddr) -> u32 {
+    fn class(&mut self, marks: Vec<Mark>, peer: Peer) -> u32 {
+        self.steps += 1;
         let fresh = mark(self.classes.len());
         let class = *self.by_key.entry(self.groups.key(&marks)).or_insert(fresh);
         if class == fresh {
@@ -269,7 +421,7 @@ impl Build<'_> {
         }
         let found = &mut self.classes[class as usize];
         if found.0.is_none() {
-            *found = (Some(ip), marks);
+            *found = (Some(peer), marks);
         }
         class
     }
@@ -279,6 +431,7 @@ impl Build<'_> {
         let id = *self.tree_ids.entry(tree).or_insert(fresh);
         if id == fresh {
             self.trees.push(tree);
+            self.steps += 1;
         }
         id
     }

@@ -1,6 +1,10 @@
-//! What a condition compares a path, a name or an address with.
+//! What a condition compares a path, a name, an address, a port or a protocol with.
 
 use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::model::resource::Protocol;
 
 use super::attribute::Attribute;
 
@@ -15,6 +19,10 @@ pub enum Subject {
     Sni,
     /// `resource.address`
     Address,
+    /// `resource.port`
+    Port,
+    /// `resource.protocol`
+    Protocol,
 }
 
 impl Subject {
@@ -24,6 +32,8 @@ impl Subject {
             Attribute::Exe => Some(Subject::Exe),
             Attribute::Sni => Some(Subject::Sni),
             Attribute::Address => Some(Subject::Address),
+            Attribute::Port => Some(Subject::Port),
+            Attribute::Protocol => Some(Subject::Protocol),
             _ => None,
         }
     }
@@ -34,6 +44,26 @@ impl Subject {
             Subject::Exe => "principal.exe",
             Subject::Sni => "resource.sni",
             Subject::Address => "resource.address",
+            Subject::Port => "resource.port",
+            Subject::Protocol => "resource.protocol",
+        }
+    }
+
+    /// Whether `operator` compares the subject with one literal.
+    pub(super) fn is_compared_by(self, operator: &str) -> bool {
+        match operator {
+            "==" | "!=" => true,
+            "<" | "<=" | ">" | ">=" => self == Subject::Port,
+            _ => false,
+        }
+    }
+
+    /// Whether a literal is of the subject's type.
+    pub(super) fn is_like(self, literal: &Value) -> bool {
+        if self == Subject::Port {
+            literal.is_i64()
+        } else {
+            literal.is_string()
         }
     }
 }
@@ -42,7 +72,7 @@ impl Subject {
 /// from it, so the compiler makes each atom a pattern and asks about one resource of each class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Atom {
-    /// Byte for byte equal. The subject is never `Address`.
+    /// Byte for byte equal. The subject is a path or a name.
     Literal { subject: Subject, bytes: Vec<u8> },
     /// Cedar's `like`: `Any` is zero or more characters of any kind, `/` included.
     Like {
@@ -51,17 +81,49 @@ pub enum Atom {
     },
     /// One address; IPv4-mapped ones are already IPv4.
     Address(IpAddr),
+    /// Ports from `first` to `last`, both among them.
+    Ports { first: u16, last: u16 },
+    /// One protocol, by its IP protocol number.
+    Protocol(u8),
 }
 
 impl Atom {
-    /// The comparison of `subject` with a literal in canonical form. `None`: it is no address.
-    pub(super) fn of_literal(subject: Subject, text: &str) -> Option<Atom> {
-        if subject == Subject::Address {
-            return text.parse().ok().map(Atom::Address);
+    /// What the comparison of `subject` with a literal in canonical form tells apart; `subject`
+    /// stands on the left of `operator`. `None`: nothing, as the answer is always the same.
+    pub(super) fn of_literal(subject: Subject, operator: &str, literal: &Value) -> Option<Atom> {
+        match subject {
+            Subject::Address => literal.as_str()?.parse().ok().map(Atom::Address),
+            Subject::Protocol => protocol_number(literal.as_str()?).map(Atom::Protocol),
+            Subject::Port => {
+                let port = u16::try_from(literal.as_i64()?).ok()?;
+                let (first, last) = match operator {
+                    "<" => (0, port.checked_sub(1)?),
+                    "<=" => (0, port),
+                    ">" => (port.checked_add(1)?, u16::MAX),
+                    ">=" => (port, u16::MAX),
+                    _ => (port, port),
+                };
+                Some(Atom::Ports { first, last })
+            }
+            Subject::Path | Subject::Exe | Subject::Sni => {
+                let bytes = literal.as_str()?.as_bytes().to_vec();
+                Some(Atom::Literal { subject, bytes })
+            }
         }
-        let bytes = text.as_bytes().to_vec();
-        Some(Atom::Literal { subject, bytes })
     }
+}
+
+/// The number of a protocol that is written as `Protocol::name` does, or as any number that means
+/// it. A key of the kernel's tables has one byte for it, and 255 in it stands for all that do not
+/// fit, so a condition cannot name those.
+pub(super) fn protocol_number(text: &str) -> Option<u8> {
+    let protocol = match text {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        number => Protocol::from_number(number.parse().ok()?),
+    };
+    let number = protocol.number();
+    u8::try_from(number).ok().filter(|&number| number < u8::MAX)
 }
 
 /// A piece of a `like` pattern.

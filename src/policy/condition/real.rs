@@ -106,7 +106,9 @@ fn add_to_like(expression: &mut Value, body: &Value, real: RealPaths<'_>) -> boo
 pub(super) fn atoms(expression: &Value, found: &mut Vec<Atom>) {
     if let Some((operator, body)) = single_entry(expression) {
         match operator.as_str() {
-            "==" | "!=" | "contains" => literals(&body, found),
+            "==" | "!=" | "contains" | "<" | "<=" | ">" | ">=" => {
+                literals(&operator, &body, found);
+            }
             "like" => {
                 if let (Some(subject), Some(parts)) =
                     (subject_of(&body["left"]), like_parts(&body["pattern"]))
@@ -124,15 +126,31 @@ pub(super) fn atoms(expression: &Value, found: &mut Vec<Atom>) {
     }
 }
 
-fn literals(body: &Value, found: &mut Vec<Atom>) {
+fn literals(operator: &str, body: &Value, found: &mut Vec<Atom>) {
     for (side, other) in [("left", "right"), ("right", "left")] {
         let Some(subject) = subject_of(&body[side]) else {
             continue;
         };
         let one = std::slice::from_ref(&body[other]);
         let items = body[other]["Set"].as_array().map_or(one, Vec::as_slice);
-        for text in items.iter().filter_map(|item| item["Value"].as_str()) {
-            found.extend(Atom::of_literal(subject, text));
+        let operator = if side == "right" {
+            turned(operator)
+        } else {
+            operator
+        };
+        for literal in items.iter().filter_map(|item| item.get("Value")) {
+            found.extend(Atom::of_literal(subject, operator, literal));
         }
+    }
+}
+
+/// The operator that says the same with its sides exchanged.
+fn turned(operator: &str) -> &str {
+    match operator {
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        other => other,
     }
 }

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::model::action::Action;
+use crate::model::resource::Protocol;
 use crate::policy::moment::{TIMES_OF_DAY, WEEKDAYS};
 use crate::policy::nearest;
 
-use super::atom::{LikePart, Subject, is_reserved};
+use super::atom::{LikePart, Subject, is_reserved, protocol_number};
 use super::attribute::{Attribute, Needs, Variable};
 use super::{ConditionError, scan};
 
@@ -22,7 +23,6 @@ pub(super) struct Rewrite<'a> {
     pub(super) errors: Vec<ConditionError>,
 }
 
-const COMPARISONS: [&str; 2] = ["==", "!="];
 const RESERVED: &str = "characters from U+10FF00 on stand for bytes that are not text";
 
 impl<'a> Rewrite<'a> {
@@ -67,6 +67,11 @@ impl<'a> Rewrite<'a> {
                     self.children(&mut expression[&operator]);
                 }
             }
+            "<" | "<=" | ">" | ">=" => {
+                if !self.fold(&operator, &mut expression[&operator]) {
+                    self.children(&mut expression[&operator]);
+                }
+            }
             "getTag" | "hasTag" | "is" | "Slot" => {
                 let offset = scan::locate_word(self.text, &operator);
                 let help = "compare attributes of principal, context and resource with literals";
@@ -76,8 +81,8 @@ impl<'a> Rewrite<'a> {
                     help,
                 );
             }
-            "Set" | "Record" | "if-then-else" | "!" | "neg" | "&&" | "||" | "<" | "<=" | ">"
-            | ">=" | "+" | "-" | "*" | "containsAll" | "containsAny" | "isEmpty" => {
+            "Set" | "Record" | "if-then-else" | "!" | "neg" | "&&" | "||" | "+" | "-" | "*"
+            | "containsAll" | "containsAny" | "isEmpty" => {
                 self.children(&mut expression[&operator]);
             }
             function => {
@@ -193,13 +198,6 @@ impl<'a> Rewrite<'a> {
             );
             return None;
         }
-        if matches!(attribute, Attribute::Port | Attribute::Protocol) {
-            let message = format!(
-                "`{full}` cannot be enforced: the kernel decides a connection by its address alone"
-            );
-            self.refuse(offset, message, "use cidr_allow and cidr_deny");
-            return None;
-        }
         Some(attribute)
     }
 
@@ -212,7 +210,11 @@ impl<'a> Rewrite<'a> {
                 "`{}` is compared with something other than literals",
                 subject.name()
             );
-            let help = "use ==, !=, like, or in [\"…\", \"…\"] with string literals";
+            let help = match subject {
+                Subject::Port => "use ==, !=, <, <=, >, >=, or in [22, 443] with numbers",
+                Subject::Protocol => "use ==, != or in [\"tcp\", \"udp\"] with string literals",
+                _ => "use ==, !=, like, or in [\"…\", \"…\"] with string literals",
+            };
             self.refuse(offset, message, help);
         }
     }
@@ -242,10 +244,14 @@ impl<'a> Rewrite<'a> {
         }
         let (subject_side, literal_side) =
             match (subject_of(&body["left"]), subject_of(&body["right"])) {
-                (Some(subject), None) if COMPARISONS.contains(&operator) => {
+                (Some(subject), None) if subject.is_compared_by(operator) => {
                     ((subject, "left"), "right")
                 }
-                (None, Some(subject)) => ((subject, "right"), "left"),
+                (None, Some(subject))
+                    if operator == "contains" || subject.is_compared_by(operator) =>
+                {
+                    ((subject, "right"), "left")
+                }
                 _ => return false,
             };
         let (subject, subject_key) = subject_side;
@@ -261,24 +267,22 @@ impl<'a> Rewrite<'a> {
         };
         if literals
             .iter()
-            .any(|item| literal_of(item).and_then(Value::as_str).is_none())
+            .any(|item| !literal_of(item).is_some_and(|literal| subject.is_like(literal)))
         {
             return false;
         }
         let mut refused = Vec::new();
         for item in literals {
-            let text = item["Value"].as_str().unwrap_or_default().to_owned();
-            match canonical(subject, &text) {
-                Ok(canonical) => item["Value"] = Value::String(canonical),
-                Err(message) => refused.push((text, message)),
+            match canonical(subject, &item["Value"]) {
+                Ok(canonical) => item["Value"] = canonical,
+                Err(message) => refused.push((item["Value"].clone(), message)),
             }
         }
-        for (text, message) in refused {
-            self.refuse(
-                scan::locate_word(self.text, &format!("{text:?}")),
-                message,
-                "",
-            );
+        for (literal, message) in refused {
+            let word = literal
+                .as_str()
+                .map_or_else(|| literal.to_string(), |text| format!("{text:?}"));
+            self.refuse(scan::locate_word(self.text, &word), message, "");
         }
         self.known_subject(&body[subject_key])
     }
@@ -310,9 +314,14 @@ impl<'a> Rewrite<'a> {
         let offset = scan::locate_word(self.text, "like");
         let elements = body["pattern"].as_array_mut().into_iter().flatten();
         let texts = elements.filter_map(|element| element.get_mut("Literal"));
-        if subject == Subject::Address {
-            let message = "`resource.address` cannot be compared by like".to_owned();
-            return self.refuse(offset, message, "use cidr_allow and cidr_deny");
+        let instead = match subject {
+            Subject::Address => "use cidr_allow and cidr_deny",
+            Subject::Port | Subject::Protocol => "use ==, != or in […]",
+            Subject::Path | Subject::Exe | Subject::Sni => "",
+        };
+        if !instead.is_empty() {
+            let message = format!("`{}` cannot be compared by like", subject.name());
+            return self.refuse(offset, message, instead);
         }
         let mut reserved = false;
         for text in texts {
@@ -338,19 +347,32 @@ impl<'a> Rewrite<'a> {
 }
 
 /// A literal in the form that facts have.
-fn canonical(subject: Subject, text: &str) -> Result<String, String> {
+fn canonical(subject: Subject, literal: &Value) -> Result<Value, String> {
+    let Some(text) = literal.as_str() else {
+        let port = literal.as_i64().and_then(|port| u16::try_from(port).ok());
+        return port
+            .map(Value::from)
+            .ok_or_else(|| format!("{literal} is not a port: write a number from 0 to 65535"));
+    };
     if text.chars().any(is_reserved) {
         return Err(RESERVED.to_owned());
     }
-    match subject {
+    let canonical = match subject {
         Subject::Address => {
             let ip = text.parse::<IpAddr>();
             let ip = ip.map_err(|_| format!("{text:?} is not an ip address"))?;
-            Ok(ip.to_canonical().to_string())
+            ip.to_canonical().to_string()
         }
-        Subject::Sni => Ok(text.trim_end_matches('.').to_ascii_lowercase()),
-        Subject::Path | Subject::Exe => Ok(text.to_owned()),
-    }
+        Subject::Protocol => {
+            let number = protocol_number(text).ok_or_else(|| {
+                format!("{text:?} is not a protocol: write \"tcp\", \"udp\" or an ip protocol number up to 254")
+            })?;
+            Protocol::from_number(u16::from(number)).name()
+        }
+        Subject::Sni => text.trim_end_matches('.').to_ascii_lowercase(),
+        Subject::Path | Subject::Exe | Subject::Port => text.to_owned(),
+    };
+    Ok(Value::String(canonical))
 }
 
 /// Which attributes an expression reads.

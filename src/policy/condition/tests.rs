@@ -258,8 +258,6 @@ fn attributes_belong_to_actions() {
     assert!(Condition::parse("resource.address == \"10.0.0.1\"", Action::NetConnect).is_ok());
     assert!(Condition::parse("resource.sni == \"x\"", Action::TlsConnect).is_ok());
     assert!(Condition::parse("resource.path == \"/x\"", Action::NetConnect).is_err());
-    let errors = Condition::parse("resource.port == 22", Action::NetConnect).expect_err("port");
-    assert!(errors[0].message.contains("address alone"), "{errors:?}");
     let errors = Condition::parse("resource.address == \"10.0.0\"", Action::NetConnect);
     assert!(
         errors.expect_err("address")[0]
@@ -300,6 +298,69 @@ fn atoms_are_every_comparison() {
     );
     assert!(condition.needs().resource() && condition.needs().reads(Attribute::Exe));
     assert!(!condition.needs().time());
+}
+
+#[test]
+fn ports_and_protocols_are_compared_with_literals() {
+    let parse = |text: &str| Condition::parse(text, Action::NetConnect);
+    let ports = |first, last| Atom::Ports { first, last };
+    let table = [
+        ("resource.port == 22", vec![ports(22, 22)]),
+        ("22 != resource.port", vec![ports(22, 22)]),
+        ("resource.port < 22", vec![ports(0, 21)]),
+        ("22 < resource.port", vec![ports(23, 65535)]),
+        ("resource.port <= 22", vec![ports(0, 22)]),
+        ("22 >= resource.port", vec![ports(0, 22)]),
+        ("resource.port > 22", vec![ports(23, 65535)]),
+        ("resource.port >= 22", vec![ports(22, 65535)]),
+        (
+            "resource.port in [22, 80]",
+            vec![ports(22, 22), ports(80, 80)],
+        ),
+        ("[80].contains(resource.port)", vec![ports(80, 80)]),
+        ("resource.port < 0 || resource.port > 65535", vec![]),
+        ("resource has port", vec![]),
+        ("resource.protocol == \"tcp\"", vec![Atom::Protocol(6)]),
+        ("resource.protocol != \"262\"", vec![Atom::Protocol(6)]),
+        (
+            "resource.protocol in [\"udp\", \"1\"]",
+            vec![Atom::Protocol(17), Atom::Protocol(1)],
+        ),
+    ];
+    for (text, atoms) in table {
+        let condition = parse(text).unwrap_or_else(|errors| panic!("{text}: {errors:?}"));
+        assert_eq!(condition.resource_atoms(), atoms, "{text}");
+    }
+    for (text, word, message) in [
+        ("resource.port == 65536", "65536", "not a port"),
+        ("true && resource.port in [1, 99999]", "99999", "not a port"),
+        ("resource.port > -1", "", "port"),
+        ("resource.port == \"22\"", "port", "other than literals"),
+        ("resource.port + 1 == 23", "port", "other than literals"),
+        (
+            "resource.port == principal.uid",
+            "port",
+            "other than literals",
+        ),
+        ("resource.port like \"2*\"", "like", "by like"),
+        (
+            "resource.protocol == \"icmp\"",
+            "\"icmp\"",
+            "not a protocol",
+        ),
+        ("resource.protocol == \"255\"", "\"255\"", "not a protocol"),
+        ("resource.protocol like \"t*\"", "like", "by like"),
+        (
+            "resource.protocol < \"udp\"",
+            "protocol",
+            "other than literals",
+        ),
+        ("resource.protocol == 6", "protocol", "other than literals"),
+    ] {
+        let error = &parse(text).expect_err(text)[0];
+        assert!(error.message.contains(message), "{text}: {error:?}");
+        assert!(text[error.offset..].starts_with(word), "{text}: {error:?}");
+    }
 }
 
 #[test]

@@ -103,6 +103,15 @@ impl Random {
             choices.extend([
                 "resource.address == \"10.0.0.1\"",
                 "resource.address != \"::1\"",
+                "resource.port == 22",
+                "resource.port in [22, 80, 65535]",
+                "!(resource.port < 1024)",
+                "1 <= resource.port && resource.port <= 255",
+                "resource.port > 80 && resource.protocol == \"tcp\"",
+                "resource.protocol != \"udp\"",
+                "resource.protocol in [\"tcp\", \"1\", \"136\"] || principal.uid < 1000",
+                "resource.address == \"10.0.0.1\" || resource.port >= 256",
+                "if resource.port == 80 then principal.user == \"ann\" else \"0\" == resource.protocol",
             ]);
         }
         let text = self.pick(&choices);
@@ -278,10 +287,19 @@ impl Random {
                 4 => Ipv6Addr::from_bits(self.below(3) as u128).into(),
                 _ => Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 1).into(),
             };
+            const PORTS: [u16; 14] = [
+                0, 1, 21, 22, 23, 79, 80, 81, 255, 256, 1023, 1024, 65534, 65535,
+            ];
+            const PROTOCOLS: [u16; 9] = [0, 1, 6, 17, 136, 254, 255, 256, 262];
+            let port = if self.one_in(3) {
+                u16::try_from(self.below(65536)).unwrap_or(0)
+            } else {
+                PORTS[self.below(PORTS.len())]
+            };
             let resource = Resource::Address {
                 ip,
-                port: 80,
-                protocol: Protocol::Udp,
+                port,
+                protocol: Protocol::from_number(PROTOCOLS[self.below(PROTOCOLS.len())]),
             };
             return (Action::NetConnect, resource, None, Vec::new());
         }
