@@ -148,9 +148,9 @@ def files():
     for path in ("/etc/shadow", "/proc/1/environ", "/root/x", "/etc/hostname"):
         try:
             with open(path, "r+" if path == "/etc/hostname" else "r", encoding="utf-8") as file:
-                print(path, len(file.read(1)))
+                print(path, "read", len(file.read(1)))
         except OSError as error:
-            print(path, error.errno)
+            print(path, "error", error.errno)
 
 
 def database():
