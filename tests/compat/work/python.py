@@ -182,7 +182,10 @@ def watches():
     print("inotify", names)
     master, slave = pty.openpty()
     os.write(slave, b"terminal\n")
-    print(os.read(master, 100))
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(master, 100)
+    print(line)
     print(subprocess.run(["sh", "-c", "test -t 0 && echo a terminal"], stdin=slave, capture_output=True, check=False).stdout)
     ready = threading.Barrier(4)
     found = []
