@@ -4,23 +4,24 @@ set -euo pipefail
 
 export GIT_AUTHOR_DATE='2026-01-01T00:00:00Z' GIT_COMMITTER_DATE='2026-01-01T00:00:00Z'
 export GIT_CONFIG_NOSYSTEM=1
-git config --global user.name 'An Agent'
-git config --global user.email 'agent@example.org'
-git config --global init.defaultBranch main
-git config --global protocol.file.allow always
+# The user's configuration and the hooks of a repository are not an agent's to write.
+export GIT_AUTHOR_NAME='An Agent' GIT_AUTHOR_EMAIL=agent@example.org
+export GIT_COMMITTER_NAME='An Agent' GIT_COMMITTER_EMAIL=agent@example.org
 
-git init -q project
+git init -q --initial-branch main project
 cd project
 mkdir -p src/deep
 for n in 1 2 3 4 5; do echo "line $n" >>src/file; done
 echo one >src/deep/one
 git add -A
 git commit -qm 'first'
-cat >.git/hooks/pre-commit <<'HOOK'
+mkdir ../hooks
+git config core.hooksPath "$PWD/../hooks"
+cat >../hooks/pre-commit <<'HOOK'
 #!/bin/sh
 echo "hook sees $(git diff --cached --name-only | tr '\n' ' ')"
 HOOK
-chmod +x .git/hooks/pre-commit
+chmod +x ../hooks/pre-commit
 git checkout -qb side
 sed -i 's/line 2/line two/' src/file
 git commit -qam 'side' 2>&1

@@ -148,9 +148,9 @@ def files():
     for path in ("/etc/shadow", "/proc/1/environ", "/root/x", "/etc/hostname"):
         try:
             with open(path, "r+" if path == "/etc/hostname" else "r", encoding="utf-8") as file:
-                print(path, len(file.read(1)))
+                print(path, "read", len(file.read(1)))
         except OSError as error:
-            print(path, error.errno)
+            print(path, "error", error.errno)
 
 
 def database():
@@ -182,7 +182,10 @@ def watches():
     print("inotify", names)
     master, slave = pty.openpty()
     os.write(slave, b"terminal\n")
-    print(os.read(master, 100))
+    line = b""
+    while not line.endswith(b"\n"):
+        line += os.read(master, 100)
+    print(line)
     print(subprocess.run(["sh", "-c", "test -t 0 && echo a terminal"], stdin=slave, capture_output=True, check=False).stdout)
     ready = threading.Barrier(4)
     found = []
