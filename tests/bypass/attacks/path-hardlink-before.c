@@ -2,7 +2,6 @@
 // target: read
 // setup: ln guarded/secret free/link
 // event: guarded/secret free/link
-// now: open
 
 #include "attack.h"
 

@@ -4,7 +4,6 @@
 // allowed: no
 // action: file_write
 // event: /sys/fs/bpf*
-// now: open
 
 #include "attack.h"
 
