@@ -361,7 +361,7 @@ impl Build<'_> {
         let last = first | u16::MAX.checked_shr(16 - u32::from(bits)).unwrap_or(0);
         let is_cut = |range: &RangeInclusive<u16>| {
             let is_outside = last < *range.start() || *range.end() < first;
-            !is_outside && !(range.contains(&first) && range.contains(&last))
+            !is_outside && (!range.contains(&first) || !range.contains(&last))
         };
         if !self.is_full() && field.ranges.iter().any(|(range, _)| is_cut(range)) {
             let middle = first | 1 << (bits - 1);
