@@ -164,7 +164,7 @@ fn what_is_mounted_in_a_container_has_its_names() {
         0,
         "its name is that in the container, not that below another root"
     );
-    daemon.rest();
+    daemon.release();
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_container_of_a_user_is_not_believed() {
         "{limits:?}"
     );
     assert_eq!(child.finish(), 0);
-    daemon.rest();
+    daemon.release();
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn what_an_agent_mounts_itself_has_none_of_the_names() {
         tell(go);
         assert_eq!(wait(pid), 0, "{flags}: a file of its own");
     }
-    daemon.rest();
+    daemon.release();
 }
 
 #[test]
@@ -252,5 +252,5 @@ fn a_new_container_is_noticed() {
     assert!(daemon.kernel.wait_for_mounts(&stop), "a mount in it");
     tell(child_ready);
     assert_eq!(child.finish(), 0);
-    daemon.rest();
+    daemon.release();
 }
