@@ -2,6 +2,7 @@
 // target: read
 // who: root
 // outside: yes
+// allowed: no dropped inode-number
 // variants: cached dropped inode-number
 // event: guarded/secret * /
 

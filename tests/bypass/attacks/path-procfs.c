@@ -1,6 +1,5 @@
 // tries: reads the environment of a process through each name that /proc has for it
 // target: self
-// allowed: no new-namespace
 // variants: self process task thread-self new-namespace
 // action: file_read
 // event: *environ
