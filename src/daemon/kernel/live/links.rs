@@ -25,7 +25,7 @@ use crate::policy::rule::{Effective, Match};
 /// Most names that one search looks at.
 pub(super) const ENTRIES_MAX: usize = 200_000;
 /// How long one search may keep a policy from being in force.
-const TIME_MAX: Duration = Duration::from_secs(2);
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 use super::{KernelError, Live, said};
 
