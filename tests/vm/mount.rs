@@ -19,18 +19,6 @@ fn path(name: &str) -> String {
     format!("{BASE}/{name}")
 }
 
-/// The errno of mount(2); `kind` is empty where none is needed.
-fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> i32 {
-    let (from, to, kind, data) = (c(from), c(to), c(kind), c(data));
-    call!(libc::mount(
-        from.as_ptr(),
-        to.as_ptr(),
-        kind.as_ptr(),
-        flags,
-        data.as_ptr().cast()
-    ))
-}
-
 fn umount(at: &str) -> i32 {
     call!(libc::umount2(c(at).as_ptr(), libc::MNT_DETACH))
 }

@@ -40,6 +40,19 @@ fn quiet(rules: &str) {
     quiet_with(rules, &[]);
 }
 
+/// A rule that denies a file to user 4242, and the slots of sessions of user 1 and of user 4242.
+fn two_users(path: &str) -> (u32, Vec<u32>) {
+    let of = |uid| Principal {
+        uid: Fact::Known(uid),
+        ..Principal::of_type(AGENT)
+    };
+    let rule = deny("file_read", path).replace(
+        "    verdict: deny",
+        "    condition: principal.uid == 4242\n    verdict: deny",
+    );
+    quiet_with(&rule, &[of(1), of(4242)])
+}
+
 /// Fresh folders `free` with a file `f`, and `secret`, below which nothing may be read.
 fn stage() -> Turn {
     folder("remember");
@@ -151,6 +164,13 @@ impl Agent {
             panic!("{what}{path}: {error}; the agent's status is {status:#x}")
         });
         i32::from_ne_bytes(answer)
+    }
+
+    fn refine(&self, generation: u32, slot: u32) {
+        let known = GUEST
+            .programs
+            .refine_session(self.session, generation, slot);
+        assert!(known.expect("refine"));
     }
 
     fn read(&mut self, path: &str) -> i32 {
@@ -340,23 +360,10 @@ fn another_action_or_program_is_decided_by_itself() {
 fn a_session_that_is_refined_is_another_subject() {
     let turn = stage();
     let free = format!("{FREE}/f");
-    let of = |uid| Principal {
-        uid: Fact::Known(uid),
-        ..Principal::of_type(AGENT)
-    };
-    let rule = deny("file_read", &free).replace(
-        "    verdict: deny",
-        "    condition: principal.uid == 4242\n    verdict: deny",
-    );
-    let (generation, slots) = quiet_with(&rule, &[of(1), of(4242)]);
+    let (generation, slots) = two_users(&free);
     let mut agent = Agent::start();
     assert_eq!(agent.read(&free), EPERM, "not known who it is");
-    let refine = |agent: &Agent, slot| {
-        let known = GUEST
-            .programs
-            .refine_session(agent.session, generation, slot);
-        assert!(known.expect("refine"));
-    };
+    let refine = |agent: &Agent, slot| agent.refine(generation, slot);
     refine(&agent, slots[0]);
     agent.learn(&free);
     refine(&agent, slots[1]);
@@ -394,22 +401,9 @@ fn what_is_open_is_judged_at_every_use() {
 fn what_is_open_is_another_file_for_another_subject() {
     let _turn = stage();
     let free = format!("{FREE}/f");
-    let of = |uid| Principal {
-        uid: Fact::Known(uid),
-        ..Principal::of_type(AGENT)
-    };
-    let rule = deny("file_read", &free).replace(
-        "    verdict: deny",
-        "    condition: principal.uid == 4242\n    verdict: deny",
-    );
-    let (generation, slots) = quiet_with(&rule, &[of(1), of(4242)]);
+    let (generation, slots) = two_users(&free);
     let mut agent = Agent::start();
-    let refine = |agent: &Agent, slot| {
-        let known = GUEST
-            .programs
-            .refine_session(agent.session, generation, slot);
-        assert!(known.expect("refine"));
-    };
+    let refine = |agent: &Agent, slot| agent.refine(generation, slot);
     refine(&agent, slots[0]);
     assert_eq!(agent.ask('k', &free), 0);
     for (slot, expected) in [(0, 0), (1, EPERM), (0, 0), (1, EPERM)] {

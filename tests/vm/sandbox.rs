@@ -21,18 +21,6 @@ fn setting() {
     fill(&dir.join("keys"), &["id"]);
 }
 
-/// The errno of mount(2).
-fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> i32 {
-    let (from, to, kind, data) = (c(from), c(to), c(kind), c(data));
-    call!(libc::mount(
-        from.as_ptr(),
-        to.as_ptr(),
-        kind.as_ptr(),
-        flags,
-        data.as_ptr().cast()
-    ))
-}
-
 /// Namespaces as an unprivileged sandbox makes them, or a governed root.
 fn namespaces(flags: i32) {
     let all = flags | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;

@@ -108,3 +108,15 @@ pub fn exec(path: &str, arguments: &[&str]) -> i32 {
     wait(pid);
     if failed { i32::from_ne_bytes(error) } else { 0 }
 }
+
+/// The errno of mount(2); `kind` is empty where none is needed.
+pub fn mount(from: &str, to: &str, kind: &str, flags: libc::c_ulong, data: &str) -> i32 {
+    let (from, to, kind, data) = (c(from), c(to), c(kind), c(data));
+    call!(libc::mount(
+        from.as_ptr(),
+        to.as_ptr(),
+        kind.as_ptr(),
+        flags,
+        data.as_ptr().cast()
+    ))
+}
