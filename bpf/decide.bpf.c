@@ -27,6 +27,7 @@ struct tyr_question {
 	struct tyr_endpoint endpoint;
 	__u8 exe[TYR_PATH_MAX];
 	__u8 path[TYR_PATH_MAX];
+	__u8 slack[TYR_WALK_RUN];
 };
 
 struct tyr_answer {
@@ -59,7 +60,7 @@ struct {
 
 /* A path of a question. */
 struct subject {
-	const __u8 *path;	/* TYR_PATH_MAX readable bytes */
+	const __u8 *path;	/* TYR_PATH_MAX readable bytes, and the slack of a walk */
 	__u32 dev;
 	__u32 length;
 	__u32 unknown;		/* label of a path that is too long or not settled */

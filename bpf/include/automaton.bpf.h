@@ -54,58 +54,60 @@ static __always_inline struct tyr_page *tyr_page(void *pages, __u32 number)
 
 /*
  * One run. `mask` is a compile-time constant, the size of the buffer less one: a power of two, by
- * which the verifier knows that no index leaves the buffer.
+ * which the verifier knows that no index leaves the buffer. With `slack` as many bytes as a run
+ * takes may be read behind the buffer, and only its first index needs the mask. Numbers have 64
+ * bits: for others the compiler adds instructions for every byte.
  */
-static __always_inline long tyr_walk_run(struct tyr_walk *walk, const __u32 mask)
+static __always_inline long tyr_walk_run(struct tyr_walk *walk, const __u32 mask, const int slack)
 {
-	__u32 state = walk->state;
-	__u32 at = walk->at;
-	__u32 end = walk->end;
-	const __u8 *buffer = walk->buffer;
+	__u64 state = walk->state, at = walk->at, left = walk->end - at, count = 0;
 	const __u8 *class_of = walk->class_of;
+	const __u8 *bytes = walk->buffer;
 	struct tyr_page *page;
 
-	if (at >= end || state & TYR_STATE_ABSORBING)
+	if (at >= walk->end || state & TYR_STATE_ABSORBING)
 		return 1;
 	page = tyr_page(walk->pages, state >> TYR_STATE_PAGE_SHIFT);
 	if (!page) {
 		walk->fault = 1;
 		return 1;
 	}
+	if (left > TYR_WALK_RUN)
+		left = TYR_WALK_RUN;
+	tyr_opaque(at);
+	if (slack)
+		bytes += at & mask;
 #pragma clang loop unroll(disable)
-	for (__u32 count = 0; count < TYR_WALK_RUN; count++) {
-		__u32 next, word;
+	do {
+		__u64 index = slack ? count : (at + count) & mask;
+		__u64 word = state + 1 + class_of[bytes[index]];
+		__u64 next = page->word[word & (TYR_PAGE_WORDS - 1)];
+		__u64 change = next ^ state;
 
-		word = (state & TYR_STATE_OFFSET_MASK) + 1 + class_of[buffer[at & mask]];
-		next = page->word[word & (TYR_PAGE_WORDS - 1)];
-		at++;
-		/* Another page, or the absorbing bit, which no state that is walked from has. */
-		if ((next ^ state) >> TYR_STATE_PAGE_SHIFT) {
-			state = next;
-			break;
-		}
 		state = next;
-		if (at >= end)
+		count++;
+		/* Another page, or the absorbing bit, which no state that is walked from has. */
+		if (change >> TYR_STATE_PAGE_SHIFT)
 			break;
-	}
+	} while (count < left);
 	walk->state = state;
-	walk->at = at;
-	return 0;
+	walk->at = at + count;
+	return walk->at >= walk->end;
 }
 
 static long tyr_walk_path_run(__u32 index, struct tyr_walk *walk)
 {
-	return tyr_walk_run(walk, TYR_PATH_MAX - 1);
+	return tyr_walk_run(walk, TYR_PATH_MAX - 1, 1);
 }
 
 static long tyr_walk_exe_run(__u32 index, struct tyr_walk *walk)
 {
-	return tyr_walk_run(walk, TYR_EXE_MAX - 1);
+	return tyr_walk_run(walk, TYR_EXE_MAX - 1, 0);
 }
 
 static long tyr_walk_net_run(__u32 index, struct tyr_walk *walk)
 {
-	return tyr_walk_run(walk, TYR_NET_KEY_MAX - 1);
+	return tyr_walk_run(walk, TYR_NET_KEY_MAX - 1, 0);
 }
 
 /* The label of the row that `state` names, or -1. */
@@ -135,7 +137,8 @@ static __always_inline long tyr_label(void *pages, __u32 state)
 
 /*
  * Walks `length` bytes of `buffer` from `offset` on, beginning in state `start`.
- * `buffer` must have TYR_PATH_MAX readable bytes; offset + length may not pass their end.
+ * `buffer` must have TYR_PATH_MAX readable bytes, and TYR_WALK_RUN more that are not looked at;
+ * offset + length may not pass the end of the former.
  * Returns the label that the last state has (0: nothing matched), or -1 when the arguments or the
  * image are faulty: deny then.
  */
