@@ -107,6 +107,7 @@ TYR_HOOK_VOID(sb_free, "sb_free_security", "security_sb_free", struct super_bloc
 {
 	__u64 key = (__u64)sb;
 
+	tyr_super_freed();
 	bpf_map_delete_elem(&private_mounts, &key);
 	return 0;
 }

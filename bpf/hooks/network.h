@@ -186,8 +186,8 @@ static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct ty
 }
 
 /* `control`: bytes of control data beside the name. */
-static __noinline int tyr_judge_name(struct socket *sock, const void *name, int length, __u32 hook,
-				     __u64 control)
+static __always_inline int tyr_judge_name(struct socket *sock, const void *name, int length,
+					  __u32 hook, __u64 control)
 {
 	struct tyr_naming naming = { .length = length, .hook = hook };
 	struct tyr_decision decision = {};

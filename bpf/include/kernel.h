@@ -70,6 +70,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int __i_nlink;
+	__u32 i_generation;
 } TYR_CORE;
 
 struct qstr {
@@ -285,7 +286,6 @@ enum tyr_kernel_values {
 	DCACHE_OP_REVALIDATE = 0x4,
 	EXT4_SUPER_MAGIC = 0xef53,
 	XFS_SUPER_MAGIC = 0x58465342,
-	BTRFS_SUPER_MAGIC = 0x9123683e,
 	TMPFS_MAGIC = 0x01021994,
 	S_IFMT = 0170000,
 	S_IFDIR = 0040000,

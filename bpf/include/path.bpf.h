@@ -90,7 +90,7 @@ static __always_inline __u32 tyr_rename_sequence(void)
  * Changes with every rename on the way up from `dentry`; 0 while one runs. The lock is cheap to ask
  * and counts every rename of the host: where many run, only the way itself tells.
  */
-static __noinline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root, int attempt)
+static __always_inline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root, int attempt)
 {
 	__u32 sequence;
 

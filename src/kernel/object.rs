@@ -165,4 +165,4 @@ pub(crate) const MAPS: [&str; 15] = [
 
 /// Maps that only LSM programs use; other modes are loaded without them. They are not kept over a
 /// change of programs: what is remembered is forgotten then.
-pub(crate) const LSM_MAPS: [&str; 1] = ["remembered"];
+pub(crate) const LSM_MAPS: [&str; 2] = ["remembered", "linked"];
