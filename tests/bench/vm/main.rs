@@ -12,7 +12,7 @@ mod operation;
 mod report;
 mod subject;
 
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::process::ExitCode;
 
 use operation::{Bench, OPERATIONS};
@@ -49,12 +49,27 @@ fn main() -> ExitCode {
         }
     };
     start_thread();
-    let mut rows = vec![Row::new(Scenario::Bare, in_child(None))];
-    let tyr = Tyr::load();
-    rows.push(Row::new(Scenario::Ungoverned, in_child(None)));
-    for scenario in GOVERNED {
+    operation::keep_program_in_memory();
+    let scenarios = [Scenario::Bare, Scenario::Ungoverned]
+        .into_iter()
+        .chain(GOVERNED);
+    let children: Vec<_> = scenarios
+        .map(|scenario| (scenario, Child::start()))
+        .collect();
+    let mut tyr = None;
+    let mut rows = Vec::new();
+    for (scenario, child) in children {
+        if scenario == Scenario::Bare {
+            rows.push(Row::new(scenario, child.measure(None)));
+            continue;
+        }
+        let tyr = tyr.get_or_insert_with(Tyr::load);
+        if scenario == Scenario::Ungoverned {
+            rows.push(Row::new(scenario, child.measure(None)));
+            continue;
+        }
         tyr.govern(scenario);
-        rows.push(Row::new(scenario, in_child(Some(&tyr))));
+        rows.push(Row::new(scenario, child.measure(Some(tyr))));
         tyr.check(scenario);
     }
     report::print(&rows);
@@ -70,47 +85,62 @@ fn start_thread() {
     std::thread::spawn(|| ()).join().expect("a thread");
 }
 
-/// Runs all operations in a child, as an agent when there is a Tyr to govern it.
-fn in_child(tyr: Option<&Tyr>) -> Vec<f64> {
-    let bench = Bench::new();
-    let (mut go_read, mut go_write) = std::io::pipe().expect("a pipe");
-    let (mut done_read, mut done_write) = std::io::pipe().expect("a pipe");
-    // SAFETY: the child measures and leaves by _exit.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "fork");
-    if pid == 0 {
-        let body = || {
-            // SAFETY: takes no pointer. Programs are mapped at the same addresses every time.
-            unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
-            go_read.read_exact(&mut [0]).expect("go");
-            assert_eq!(bench.is_denied(), tyr.is_some(), "who is governed");
-            for value in bench.measure() {
-                done_write
-                    .write_all(&value.to_ne_bytes())
-                    .expect("a result");
-            }
-        };
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
-        // SAFETY: ends the child without running the parent's destructors.
-        unsafe { libc::_exit(i32::from(result.is_err())) };
+/// A process that measures. All are made before Tyr is loaded: its descriptors, which every fork
+/// copies and every exec closes, are in none of them.
+struct Child {
+    pid: libc::pid_t,
+    go: PipeWriter,
+    done: PipeReader,
+}
+
+impl Child {
+    fn start() -> Child {
+        let (mut go_read, go) = std::io::pipe().expect("a pipe");
+        let (done, mut done_write) = std::io::pipe().expect("a pipe");
+        // SAFETY: the child measures and leaves by _exit.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0, "fork");
+        if pid == 0 {
+            drop((go, done));
+            let body = || {
+                // SAFETY: takes no pointer. Programs are mapped at the same addresses every time.
+                unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+                let mut governed = [0];
+                go_read.read_exact(&mut governed).expect("its turn");
+                let bench = Bench::new();
+                done_write.write_all(b"r").expect("ready");
+                go_read.read_exact(&mut governed).expect("go");
+                assert_eq!(bench.is_denied(), governed == [1], "who is governed");
+                for value in bench.measure() {
+                    done_write
+                        .write_all(&value.to_ne_bytes())
+                        .expect("a result");
+                }
+            };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+            // SAFETY: ends the child without running the parent's destructors.
+            unsafe { libc::_exit(i32::from(result.is_err())) };
+        }
+        Child { pid, go, done }
     }
-    drop(done_write);
-    if let Some(tyr) = tyr {
-        tyr.tag(pid.cast_unsigned());
+
+    /// Runs all operations, as an agent when there is a Tyr to govern it.
+    fn measure(mut self, tyr: Option<&Tyr>) -> Vec<f64> {
+        self.go.write_all(&[0]).expect("its turn");
+        self.done.read_exact(&mut [0]).expect("ready");
+        if let Some(tyr) = tyr {
+            tyr.tag(self.pid.cast_unsigned());
+        }
+        self.go.write_all(&[u8::from(tyr.is_some())]).expect("go");
+        let mut bytes = vec![0; OPERATIONS.len() * 8];
+        self.done.read_exact(&mut bytes).expect("results");
+        let mut status = 0;
+        // SAFETY: `status` is valid; the child is ours.
+        unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
+        assert_eq!(status, 0, "the child");
+        bytes
+            .chunks_exact(8)
+            .map(|value| f64::from_ne_bytes(value.try_into().expect("8 bytes")))
+            .collect()
     }
-    go_write.write_all(b"g").expect("go");
-    let mut bytes = Vec::new();
-    done_read.read_to_end(&mut bytes).expect("results");
-    let mut status = 0;
-    // SAFETY: `status` is valid; the child is ours.
-    unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(
-        (status, bytes.len()),
-        (0, OPERATIONS.len() * 8),
-        "the child"
-    );
-    bytes
-        .chunks_exact(8)
-        .map(|value| f64::from_ne_bytes(value.try_into().expect("8 bytes")))
-        .collect()
 }
