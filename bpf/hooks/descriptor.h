@@ -34,7 +34,7 @@ static long tyr_use_step(__u32 index, struct tyr_using *using)
 	if (!(using->mode & mode))
 		return 0;
 	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
-	tyr_judge_place(decision);
+	tyr_judge_place(decision, 0);
 	if (!tyr_cell_denies(work->cell)) {
 		if (work->reason == TYR_REASON_CELL)
 			using->known |= mode * TYR_REMEMBERED_USE;
@@ -79,8 +79,7 @@ static __always_inline int tyr_use(struct file *file, __u32 mode, int remembers)
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? -EPERM : 0;
-	if (remembers && !tyr_image_open(&decision.image) &&
-	    tyr_recall(&decision, file, mode * TYR_REMEMBERED_USE))
+	if (remembers && tyr_recall(decision.task, file, mode * TYR_REMEMBERED_USE))
 		return 0;
 	if (tyr_judge_use(&decision, file, mode, &known))
 		return -EPERM;
@@ -157,6 +156,8 @@ int lsm_mmap_file(unsigned long long *ctx)
 {
 	__u64 file = 0;
 
+	if (!bpf_get_current_task_btf()->bpf_storage)
+		return 0;	/* no identity: see tyr_task_find */
 	/*
 	 * Memory without a file. Verifiers that take the argument for never null drop a test of it,
 	 * and then the kernel would follow a null pointer; a number that was read keeps its test.

@@ -10,7 +10,7 @@ static __noinline int tyr_evidence(struct tyr_decision *decision)
 	struct tyr_scratch *work = decision->work;
 	struct tyr_task *task = decision->task;
 	struct tyr_session *session;
-	__u64 epoch, number = work->number;
+	__u64 number = work->number;
 	__u32 type;
 
 	type = tyr_signature(decision, TYR_PATH_SIGNATURE_OPEN) & TYR_SIGNATURE_TYPE_MASK;
@@ -24,8 +24,8 @@ static __noinline int tyr_evidence(struct tyr_decision *decision)
 	if (!number)
 		return -1;
 	work->number = number;
-	epoch = tyr_session_epoch();
-	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), epoch);
+	/* The image was opened before: what is worked out is not kept. */
+	tyr_profile_settle(decision, bpf_map_lookup_elem(&sessions, &number), 0);
 	return 1;
 }
 
@@ -39,13 +39,15 @@ struct tyr_opening {
 
 static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 {
-	struct tyr_scratch *work = opening->decision->work;
+	struct tyr_decision *decision = opening->decision;
+	struct tyr_scratch *work = decision->work;
 	fmode_t mode = index ? FMODE_WRITE : FMODE_READ;
 
 	if (!(opening->mode & mode))
 		return 0;
 	work->action = index ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
-	if (tyr_decide_place(opening->decision)) {
+	tyr_judge_place(decision, 1);
+	if (tyr_conclude(work, decision->task, decision->image.header->generation)) {
 		opening->denied = 1;
 	} else if (work->reason == TYR_REASON_CELL) {
 		opening->known |= mode * TYR_REMEMBERED_USE;
@@ -55,13 +57,41 @@ static long tyr_open_step(__u32 index, struct tyr_opening *opening)
 	return 0;
 }
 
+/*
+ * Whether a file is allowed without an event by what is remembered of its directory. Then `known`
+ * gets what may be remembered of the file.
+ */
+static __noinline int tyr_open_by_folder(struct tyr_decision *decision, struct file *file,
+					 __u32 *known)
+{
+	struct tyr_scratch *work = decision->work;
+	fmode_t mode = file->f_mode & (FMODE_READ | FMODE_WRITE);
+	long class, cell;
+
+	if ((mode != FMODE_READ && mode != FMODE_WRITE) ||
+	    (mode == FMODE_READ && decision->task->flags & TYR_TASK_INTERPRETER))
+		return 0;
+	work->action = mode == FMODE_WRITE ? TYR_ACTION_FILE_WRITE : TYR_ACTION_FILE_READ;
+	class = tyr_recall_class(decision, file);
+	if (class < 0)
+		return 0;
+	cell = tyr_judge(decision, class);
+	if (cell < 0 || tyr_cell_denies(cell) || !(cell & TYR_CELL_SILENT))
+		return 0;
+	tyr_count(TYR_COUNT_DECISIONS);
+	tyr_count(TYR_COUNT_BY_FOLDER);
+	*known = mode | mode * TYR_REMEMBERED_USE;
+	return 1;
+}
+
 /* Judges a file that decision->task opens. `known` gets what may be remembered of it. */
 static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file *file, __u32 hook,
 				     __u32 *known)
 {
 	struct tyr_opening opening = { .decision = decision };
 	struct inode *inode = file->f_inode;
-	__u32 kind, rule;
+	struct tyr_scratch *work;
+	__u32 rule;
 
 	*known = 0;
 	switch (tyr_begin_as(decision, decision->task, TYR_ACTION_FILE_READ, hook, 1)) {
@@ -71,31 +101,40 @@ static __noinline int tyr_judge_file(struct tyr_decision *decision, struct file 
 		return -EPERM;
 	}
 	opening.mode = file->f_mode;
-	kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
-	if (tyr_place_of_file(decision->work, file))
-		return decision->work->number ? tyr_decide_class(decision, -1) : 0;
-	if (decision->work->place.outcome == TYR_PATH_PSEUDO)
+	work = decision->work;
+	work->kind = tyr_guard_kind(inode->i_mode, inode->i_rdev, inode->i_sb->s_magic);
+	work->by_folder = hook == TYR_HOOK_FILE_OPEN && !work->kind && work->number &&
+			  (inode->i_mode & S_IFMT) == S_IFREG && inode->__i_nlink == 1;
+	if (work->by_folder && tyr_open_by_folder(decision, file, known))
+		return 0;
+	if (tyr_place_of_file(work, file))
+		return work->number ? tyr_decide_class(decision, -1) : 0;
+	if (work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
 	if (decision->task->flags & TYR_TASK_INTERPRETER && opening.mode & FMODE_READ) {
 		int shown = tyr_evidence(decision);
 
 		if (shown < 0)
 			return -EPERM;
-		if (!shown && decision->work->place.outcome == TYR_PATH_SETTLED)
+		if (!shown && work->place.outcome == TYR_PATH_SETTLED)
 			opening.known = TYR_REMEMBERED_PLAIN;
 	}
-	if (kind && decision->work->number) {
-		decision->work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
+	if (work->kind && work->number) {
+		work->action = opening.mode & FMODE_WRITE ? TYR_ACTION_FILE_WRITE :
 								      TYR_ACTION_FILE_READ;
-		rule = tyr_guard_place(decision->work, BPF_CORE_READ(file, f_path.dentry), inode,
-				       kind, opening.mode & FMODE_WRITE);
+		rule = tyr_guard_place(work, BPF_CORE_READ(file, f_path.dentry), inode, work->kind,
+				       opening.mode & FMODE_WRITE);
 		if (rule)
 			return tyr_refuse(decision, rule, 0);
 	}
-	if (decision->work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
+	if (work->by_folder)
+		work->place.leaf = file->f_path.dentry->d_name.len + 1;
+	if (work->number && bpf_loop(2, tyr_open_step, &opening, 0) < 0)
 		return -EPERM;
-	if (!kind)
+	if (!work->kind)
 		*known = opening.known;
+	if (work->by_folder && opening.known & opening.mode)
+		tyr_learn_folder(decision, file);
 	return opening.denied ? -EPERM : 0;
 }
 
@@ -117,8 +156,7 @@ int lsm_file_open(unsigned long long *ctx)
 	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!decision.task)
 		return who == TYR_WHO_FAULT ? tyr_answer(-EPERM) : 0;
-	if (!tyr_image_open(&decision.image) &&
-	    tyr_recall(&decision, file, tyr_open_needs(decision.task, file->f_mode))) {
+	if (tyr_recall(decision.task, file, tyr_open_needs(decision.task, file->f_mode))) {
 		tyr_count(TYR_COUNT_REMEMBERED);
 		return 0;
 	}

@@ -133,13 +133,11 @@ static __always_inline int tyr_naming_read(struct tyr_naming *naming, struct soc
 }
 
 /* Whether the same was allowed just before and nothing has changed since. */
-static __always_inline int tyr_naming_is_known(struct tyr_decision *decision,
-					       struct tyr_naming *naming)
+static __always_inline int tyr_naming_is_known(struct tyr_task *task, struct tyr_naming *naming)
 {
-	struct tyr_task *task = decision->task;
 	struct tyr_named *known = &task->named, *now = &naming->named;
 
-	return tyr_profile_is_kept(decision, tyr_session_epoch()) &&
+	return tyr_profile_is_kept(task, tyr_session_epoch()) &&
 	       known->generation == task->generation && known->profile == task->profile &&
 	       known->socket == now->socket && known->length == now->length &&
 	       known->name[0] == now->name[0] && known->name[1] == now->name[1] &&
@@ -208,7 +206,7 @@ static __always_inline int tyr_judge_name(struct socket *sock, const void *name,
 			return 0;
 		return decision.work ? tyr_decide_class(&decision, -1) : -EPERM;
 	}
-	if (!tyr_image_open(&decision.image) && tyr_naming_is_known(&decision, &naming)) {
+	if (tyr_naming_is_known(decision.task, &naming)) {
 		tyr_count(TYR_COUNT_REMEMBERED);
 		return 0;
 	}

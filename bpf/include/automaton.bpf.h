@@ -17,7 +17,7 @@
 #include "image.h"
 
 enum tyr_walk_limits {
-	TYR_WALK_RUN = 64,
+	TYR_WALK_RUN = 32,
 	TYR_NET_KEY_MAX = 32,	/* bytes of a net key buffer; a key has at most 19 */
 };
 
@@ -151,7 +151,27 @@ static __noinline long tyr_walk_path(struct tyr_image_ref *ref, __u32 start,
 			     length);
 }
 
-/* The same for a buffer of TYR_EXE_MAX bytes, such as tyr_task.exe. */
+/* The state that a walk of a beginning of a path ends in, from which it can go on; 0 is a fault. */
+static __noinline __u32 tyr_walk_above(struct tyr_image_ref *ref, __u32 start,
+				       const __u8 *buffer, __u32 offset, __u32 length)
+{
+	struct tyr_walk walk = {
+		.pages = ref->pages,
+		.class_of = ref->header->path_class,
+		.buffer = buffer,
+		.at = offset,
+		.end = offset + length,
+		.state = start,
+	};
+
+	if (!start || offset > TYR_PATH_MAX || length > TYR_PATH_MAX - offset)
+		return 0;
+	if (bpf_loop(length, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
+		return 0;
+	return walk.state;
+}
+
+/* tyr_walk_path for a buffer of TYR_EXE_MAX bytes, such as tyr_task.exe. */
 static __noinline long tyr_walk_exe(struct tyr_image_ref *ref, __u32 start,
 				    const __u8 *buffer, __u32 length)
 {

@@ -74,13 +74,38 @@ static __noinline int tyr_record_fill(struct tyr_operation *record, struct tyr_s
 	return 0;
 }
 
+struct tyr_writing {
+	struct tyr_scratch *work;
+	struct bpf_dynptr *space;
+	__u32 to;
+	__u32 from;
+	__u32 left;
+	__u32 pad;
+};
+
+/* One piece of the path: as much as may be read behind it. */
+static long tyr_write_path_step(__u32 index, struct tyr_writing *writing)
+{
+	__u64 size = writing->left;
+
+	tyr_opaque(size);
+	if (size > TYR_PATH_SLACK)
+		size = TYR_PATH_SLACK;
+	bpf_dynptr_write(writing->space, writing->to,
+			 writing->work->path + (writing->from & (TYR_PATH_MAX - 1)), size, 0);
+	writing->to += size;
+	writing->from += size;
+	writing->left -= size;
+	return !writing->left;
+}
+
 /* The record is written where it stays, field by field: every field, so that nothing leaks. */
 static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_task *task,
 					 __u32 generation)
 {
-	__u32 offset = work->place.offset & (TYR_PATH_MAX - 1);
 	__u32 path_length = work->place.length, exe_length = task->exe_len;
 	struct tyr_operation *record;
+	struct tyr_writing writing;
 	struct bpf_dynptr space;
 	long error;
 
@@ -100,7 +125,15 @@ static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_ta
 	record->header.length = sizeof(*record) + path_length + exe_length;
 	record->path_len = path_length;
 	record->exe_len = exe_length;
-	bpf_dynptr_write(&space, sizeof(*record), work->path + offset, path_length, 0);
+	writing.work = work;
+	writing.space = &space;
+	writing.to = sizeof(*record);
+	writing.from = work->place.offset;
+	writing.left = path_length;
+	if (path_length <= TYR_PATH_SLACK)
+		tyr_write_path_step(0, &writing);
+	else
+		bpf_loop(TYR_PATH_MAX / TYR_PATH_SLACK, tyr_write_path_step, &writing, 0);
 	bpf_dynptr_write(&space, sizeof(*record) + path_length, task->exe, exe_length, 0);
 	bpf_ringbuf_submit_dynptr(&space, 0);
 	tyr_count_event(0);

@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 4,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 5,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_LINKS_MAX = 65536,		/* entries of `links` */
@@ -253,7 +253,8 @@ enum tyr_counter {
 	TYR_COUNT_SELF_DENIED = 12,	/* refused by self-protection */
 	TYR_COUNT_LINKS_LOST = 13,	/* names of linked files that could not be kept */
 	TYR_COUNT_REMEMBERED = 14,	/* allowed because the same was allowed before; not a decision */
-	TYR_COUNTERS = 15,
+	TYR_COUNT_BY_FOLDER = 15,	/* decided by what was remembered of the directory */
+	TYR_COUNTERS = 16,
 };
 
 /* One name of an inode, among the first TYR_LINK_NAMES_MAX; the one after them stands for more. */

@@ -173,7 +173,7 @@ static __always_inline __u32 tyr_guard_kind(__u32 mode, __u32 device, __u64 magi
 static __always_inline int tyr_path_begins(struct tyr_scratch *work, const char *text, int length)
 {
 	for (int i = 0; i < length; i++)
-		if (work->path[(work->place.offset + i) & (TYR_SCRATCH_BYTES - 1)] != text[i])
+		if (work->path[(work->place.offset & (TYR_PATH_MAX - 1)) + i] != text[i])
 			return 0;
 	return 1;
 }

@@ -129,33 +129,60 @@ static __noinline long tyr_judge(struct tyr_decision *decision, __u32 class)
 }
 
 /*
- * The class that the path automaton gives work->place, or the unknown class of the action;
- * work->reason says which. Negative when the image is faulty.
+ * The state of the path automaton before work->place, for work->action. 0 where the class is
+ * tyr_unknown_class; work->reason says why.
  */
-static __noinline long tyr_classify(struct tyr_decision *decision)
+static __noinline __u32 tyr_state_before(struct tyr_decision *decision)
 {
-	struct tyr_image_ref *image = &decision->image;
 	struct tyr_scratch *work = decision->work;
-	struct tyr_place *place = &work->place;
-	__u64 action = work->action;
 	__u32 start;
+
+	if (work->place.outcome == TYR_PATH_LONG) {
+		work->reason = TYR_REASON_TOO_LONG;
+		tyr_count(TYR_COUNT_PATH_TOO_LONG);
+		return 0;
+	}
+	start = tyr_place_start(&decision->image, work, work->action);
+	if (!start) {
+		work->reason = TYR_REASON_UNSETTLED;
+		tyr_count(TYR_COUNT_PATH_UNSETTLED);
+		return 0;
+	}
+	work->reason = TYR_REASON_CELL;
+	return start;
+}
+
+/* The class of paths that are not known, for work->action; -1 for an action without paths. */
+static __always_inline long tyr_unknown_class(struct tyr_decision *decision)
+{
+	__u64 action = decision->work->action;
 
 	tyr_opaque(action);
 	if (action > TYR_ACTION_EXEC)
 		return -1;
-	if (place->outcome == TYR_PATH_LONG) {
-		work->reason = TYR_REASON_TOO_LONG;
-		tyr_count(TYR_COUNT_PATH_TOO_LONG);
-		return image->header->unknown_class[action];
-	}
-	start = tyr_place_start(image, work, action);
-	if (!start) {
-		work->reason = TYR_REASON_UNSETTLED;
-		tyr_count(TYR_COUNT_PATH_UNSETTLED);
-		return image->header->unknown_class[action];
-	}
-	work->reason = TYR_REASON_CELL;
-	return tyr_walk_path(image, start, work->path, place->offset, place->length);
+	return decision->image.header->unknown_class[action];
+}
+
+/*
+ * The class that the path automaton gives work->place, or the unknown class of the action;
+ * work->reason says which. Negative when the image is faulty. With `split` the state before the
+ * last name is kept: work->place.above.
+ */
+static __noinline long tyr_classify(struct tyr_decision *decision, int split)
+{
+	struct tyr_image_ref *image = &decision->image;
+	struct tyr_scratch *work = decision->work;
+	struct tyr_place *place = &work->place;
+	__u32 start = tyr_state_before(decision);
+
+	if (!start)
+		return tyr_unknown_class(decision);
+	if (!split || !place->leaf || place->leaf > place->length)
+		return tyr_walk_path(image, start, work->path, place->offset, place->length);
+	place->above = tyr_walk_above(image, start, work->path, place->offset,
+				      place->length - place->leaf);
+	return tyr_walk_path(image, place->above, work->path, TYR_PATH_MAX - place->leaf,
+			     place->leaf);
 }
 
 /* Counts, reports and returns 0 or -EPERM. */
@@ -213,10 +240,10 @@ static int tyr_judge_linked(struct tyr_decision *decision);
  * work->cell and work->reason about work->place. A negative class or a missing cell is a fault,
  * which denies.
  */
-static __always_inline void tyr_judge_place(struct tyr_decision *decision)
+static __always_inline void tyr_judge_place(struct tyr_decision *decision, int split)
 {
 	struct tyr_scratch *work = decision->work;
-	long class = tyr_classify(decision), cell = -1;
+	long class = tyr_classify(decision, split), cell = -1;
 
 	if (class >= 0)
 		cell = tyr_judge(decision, class);
@@ -230,7 +257,7 @@ static __always_inline void tyr_judge_place(struct tyr_decision *decision)
 /* The verdict about work->place. */
 static __always_inline int tyr_decide_place(struct tyr_decision *decision)
 {
-	tyr_judge_place(decision);
+	tyr_judge_place(decision, 0);
 	return tyr_conclude(decision->work, decision->task, decision->image.header->generation);
 }
 
@@ -240,16 +267,16 @@ enum tyr_begin_result {
 	TYR_BEGIN_DENY = 2,
 };
 
-/* Whether what the task keeps of its session and executable holds in the image of `decision`. */
-static __always_inline int tyr_profile_is_kept(struct tyr_decision *decision, __u64 epoch)
+/*
+ * Whether what the task keeps of its session and executable holds: its profile, in the image of
+ * task->generation. `epoch` must have been read before the image that is decided by.
+ */
+static __always_inline int tyr_profile_is_kept(struct tyr_task *task, __u64 epoch)
 {
-	struct tyr_task *task = decision->task;
-
-	return epoch && task->profile_epoch == epoch &&
-	       task->generation == decision->image.header->generation;
+	return epoch && task->profile_epoch == epoch;
 }
 
-/* tyr_begin for a task that was found already, and maybe the image. */
+/* tyr_begin for a task that was found already. */
 static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_task *task,
 				   __u32 action, __u32 hook, int candidates)
 {
@@ -260,10 +287,11 @@ static __noinline int tyr_begin_as(struct tyr_decision *decision, struct tyr_tas
 	int kept;
 
 	decision->task = task;
-	error = decision->image.header ? 0 : tyr_image_open(&decision->image);
+	error = tyr_image_open(&decision->image);
 	if (error == TYR_IMAGE_NONE)
 		return TYR_BEGIN_FREE;
-	kept = !error && tyr_profile_is_kept(decision, epoch);
+	kept = !error && tyr_profile_is_kept(task, epoch) &&
+	       task->generation == decision->image.header->generation;
 	if (kept)
 		number = task->profile == TYR_PROFILE_NONE ? 0 : task->session;
 	else
@@ -326,7 +354,8 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 {
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	struct tyr_decision decision = {};
-	__u32 kind, rule;
+	struct tyr_scratch *work;
+	__u32 rule;
 
 	switch (tyr_begin_at(&decision, dentry, action, hook)) {
 	case TYR_BEGIN_FREE:
@@ -334,11 +363,12 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
+	work = decision.work;
+	work->kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
 			      inode ? BPF_CORE_READ(inode, i_rdev) : 0,
 			      BPF_CORE_READ(dentry, d_sb, s_magic));
-	if (kind && hook != TYR_HOOK_UNIX_CONNECT) {
-		rule = tyr_guard_place(decision.work, dentry, inode, kind, 1);
+	if (work->kind && hook != TYR_HOOK_UNIX_CONNECT) {
+		rule = tyr_guard_place(work, dentry, inode, work->kind, 1);
 		if (rule)
 			return tyr_refuse(&decision, rule, 0);
 	}
@@ -360,7 +390,7 @@ static __noinline int tyr_decide_quietly(struct dentry *dentry, __u32 action, __
 	}
 	if (decision.work->place.outcome == TYR_PATH_PSEUDO)
 		return 0;
-	tyr_judge_place(&decision);
+	tyr_judge_place(&decision, 0);
 	if (!tyr_cell_denies(decision.work->cell))
 		return 0;
 	return tyr_conclude(decision.work, decision.task, decision.image.header->generation);

@@ -11,7 +11,9 @@
 #include "verdict.bpf.h"
 
 enum tyr_scratch_sizes {
-	TYR_SCRATCH_BYTES = 2 * TYR_PATH_MAX,
+	/* One piece that is read or written at any place of the path may reach behind its end. */
+	TYR_PATH_SLACK = NAME_BYTES_MAX + 1,
+	TYR_SCRATCH_BYTES = TYR_PATH_MAX + TYR_PATH_SLACK,
 };
 
 /* A file that an exec has come across. */
@@ -33,6 +35,8 @@ struct tyr_place {
 	__u32 length;
 	__u32 names;			/* hard links of a file; 0 for a directory */
 	__u32 sequence;			/* of rename_lock during the whole walk */
+	__u32 leaf;			/* bytes of the last name and its slash, where what is before them is remembered */
+	__u32 above;			/* automaton state before these; 0: not known */
 	__u64 sb;			/* address of the super block */
 };
 
@@ -57,7 +61,9 @@ enum tyr_profile_count {
  * the programs can be preempted, and the preempting task would write into the same memory.
  *
  * All that is computed is kept here, also where a stack had room: verifiers follow every value
- * that a stack slot can have, and none that a map has.
+ * that a stack slot can have, and none that a map has. The one of 6.1 moreover takes a constant in
+ * a variable for that of other ways to the same place, and leaves out branches that those take: no
+ * verdict may hang on one.
  */
 struct tyr_scratch {
 	struct tyr_seen program;	/* latest program of the #! chain */
@@ -76,6 +82,8 @@ struct tyr_scratch {
 	__u32 cell;
 	__u32 reason;
 	__u32 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
+	__u32 kind;			/* enum tyr_guard_kind of the file */
+	__u32 by_folder;		/* its directory may be remembered */
 	struct tyr_place place;
 	struct tyr_endpoint endpoint;
 	struct tyr_sights from;
@@ -84,7 +92,7 @@ struct tyr_scratch {
 	struct tyr_link link;
 
 	struct tyr_process process;
-	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX; the rest is for the verifier */
+	__u8 path[TYR_SCRATCH_BYTES];	/* the path ends at TYR_PATH_MAX */
 };
 
 /* Identity of every governed thread. Writers: task_alloc, exec, the tagging iterator. */
@@ -131,8 +139,9 @@ struct {
 } next_session SEC(".maps");
 
 /*
- * How often entries of `sessions` changed. What was worked out from an entry is kept with the sum
- * and holds no longer than it; so every writer counts after it has written.
+ * How often entries of `sessions` and the image in force changed. What was worked out from them is
+ * kept with the sum and holds no longer than it; so every writer counts after it has written, and
+ * every reader reads the sum before them.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

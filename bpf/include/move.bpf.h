@@ -29,27 +29,6 @@ static __noinline __u32 tyr_state_step(struct tyr_decision *decision, __u32 stat
 	return page->word[word & (TYR_PAGE_WORDS - 1)];
 }
 
-/* The state after work->place and a slash; 0 is a fault. */
-static __always_inline __u32 tyr_state_below(struct tyr_decision *decision, __u32 start)
-{
-	struct tyr_image_ref *image = &decision->image;
-	struct tyr_place *place = &decision->work->place;
-	struct tyr_walk walk = {
-		.pages = image->pages,
-		.class_of = image->header->path_class,
-		.buffer = decision->work->path,
-		.at = place->offset,
-		.end = place->offset + place->length,
-		.state = start,
-	};
-
-	if (walk.end > TYR_PATH_MAX)
-		return 0;
-	if (bpf_loop(TYR_PATH_MAX, tyr_walk_path_run, &walk, 0) < 0 || walk.fault)
-		return 0;
-	return tyr_state_step(decision, walk.state, '/');
-}
-
 struct tyr_looking {
 	struct tyr_decision *decision;
 	struct tyr_sights *sights;
@@ -63,24 +42,27 @@ static long tyr_look_step(__u32 index, struct tyr_looking *looking)
 	struct tyr_scratch *work = decision->work;
 	struct tyr_sight *sight;
 	__u64 action = index;
-	__u32 start;
+	__u32 state;
 	long class;
 
 	tyr_opaque(action);
 	if (action > TYR_ACTION_EXEC)
 		return 1;
 	sight = &looking->sights->action[action];
+	sight->below = 0;
 	work->action = action;
-	class = tyr_classify(decision);
+	state = tyr_state_before(decision);
+	if (!state) {
+		class = tyr_unknown_class(decision);
+	} else {
+		state = tyr_walk_above(&decision->image, state, work->path, work->place.offset,
+				       work->place.length);
+		class = state ? tyr_label(decision->image.pages, state) : -1;
+		sight->below = tyr_state_step(decision, state, '/');
+	}
 	if (class < 0)
 		looking->fault = 1;
 	sight->class = class;
-	sight->below = 0;
-	if (work->reason != TYR_REASON_CELL)
-		return 0;
-	start = tyr_place_start(&decision->image, work, action);
-	if (start)
-		sight->below = tyr_state_below(decision, start);
 	return 0;
 }
 

@@ -33,6 +33,8 @@ enum tyr_remembered_flags {
 enum tyr_remembered_limits {
 	TYR_REMEMBERED_BITS = 15,
 	TYR_REMEMBERED_CELLS = 32768,
+	TYR_FOLDER_BITS = 12,
+	TYR_FOLDER_CELLS = 4096,
 	/*
 	 * 16 s to 3 minutes, by the kernel's clock rate. The 2^31 renames after which the sequence
 	 * of rename_lock begins anew take longer.
@@ -98,6 +100,19 @@ static __always_inline volatile struct tyr_remembering *tyr_may_remember(void)
 	return state && !state->off ? state : 0;
 }
 
+/*
+ * The latest directories that a first open of a file came by: the state that the automaton of one
+ * action has after the path of the directory, so that only the file's own name is left to be read
+ * and matched. Cells are those of `remembered`: `profile` is the state before the path, which says
+ * the action, and `flags` is the state behind it. They hold under the same conditions.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TYR_FOLDER_CELLS);
+	__type(key, __u32);
+	__type(value, struct tyr_remembered);
+} folders SEC(".maps");
+
 /* The cell of an inode, for whatever dentry: a link may be made of any of them. */
 static __always_inline struct tyr_remembered *tyr_remembered_of(struct inode *inode)
 {
@@ -162,19 +177,17 @@ static __always_inline int tyr_opened_is_same(struct tyr_opened *kept, struct ty
 }
 
 /* Whether what `needs` says was allowed before, and that still holds. */
-static __always_inline int tyr_recall(struct tyr_decision *decision, struct file *file,
-				      __u32 needs)
+static __always_inline int tyr_recall(struct tyr_task *task, struct file *file, __u32 needs)
 {
 	volatile struct tyr_remembering *state = tyr_may_remember();
 	struct dentry *dentry = file->f_path.dentry;
-	struct tyr_task *task = decision->task;
 	struct inode *inode = file->f_inode;
 	struct tyr_remembered *cell;
 	__u32 flags, sequence, same;
 	struct tyr_opened now;
 	__u64 jiffies;
 
-	if (!state || !tyr_profile_is_kept(decision, tyr_session_epoch()))
+	if (!state || !tyr_profile_is_kept(task, tyr_session_epoch()))
 		return 0;
 	cell = tyr_remembered_of(inode);
 	if (!cell || !tyr_name_is_sole(dentry, inode))
@@ -251,6 +264,97 @@ static __noinline int tyr_remember(struct tyr_decision *decision, struct file *f
 	bpf_spin_unlock(&cell->lock);
 	if (bpf_inode_storage_get(&linked, inode, 0, 0))
 		tyr_remembered_clear(cell);
+	return 0;
+}
+
+static __always_inline struct tyr_remembered *tyr_folder_of(struct inode *inode, __u32 start)
+{
+	__u32 index = ((__u64)inode->i_ino ^ start) * TYR_STAMP_FACTOR >> (64 - TYR_FOLDER_BITS);
+
+	return bpf_map_lookup_elem(&folders, &index);
+}
+
+/* What names the directory of `dentry` in the state `start`; 0 where nothing is remembered. */
+static __always_inline struct tyr_remembered *tyr_folder_find(struct tyr_opened *now,
+							      struct tyr_image_ref *image,
+							      struct dentry *dentry, __u32 start)
+{
+	volatile struct tyr_remembering *state = tyr_may_remember();
+	struct dentry *parent = dentry->d_parent;
+	struct inode *inode = parent->d_inode;
+
+	if (!state || !start || !tyr_names_are_local(dentry) || !parent->d_hash.pprev)
+		return 0;
+	now->generation = image->header->generation;
+	now->profile = start;
+	now->supers = state->supers;
+	tyr_opened_fill(now, parent, inode);
+	return tyr_folder_of(inode, start);
+}
+
+/*
+ * The class of a file that its directory's state and its name give, for work->action; -1 where the
+ * whole path must be walked. The name is the only one of the file: no link could tell more.
+ */
+static __noinline long tyr_recall_class(struct tyr_decision *decision, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct tyr_scratch *work = decision->work;
+	__u64 column = work->action, length = dentry->d_name.len;
+	__u32 above, sequence, same;
+	struct tyr_remembered *cell;
+	struct tyr_opened now;
+	__u64 jiffies;
+	__u32 start;
+
+	tyr_opaque(column);
+	if (column > TYR_ACTION_EXEC || length > NAME_BYTES_MAX)
+		return -1;
+	start = tyr_superblock_start(&decision->image, dentry->d_sb->s_dev, column);
+	cell = tyr_folder_find(&now, &decision->image, dentry, start);
+	if (!cell)
+		return -1;
+	bpf_spin_lock(&cell->lock);
+	same = tyr_opened_is_same(&cell->opened, &now);
+	above = cell->flags;
+	sequence = cell->sequence;
+	jiffies = cell->jiffies;
+	bpf_spin_unlock(&cell->lock);
+	if (!same || bpf_jiffies64() - jiffies > TYR_REMEMBERED_JIFFIES)
+		return -1;
+	work->path[0] = '/';
+	tyr_opaque(length);
+	if (bpf_probe_read_kernel(work->path + 1, length & NAME_BYTES_MAX, dentry->d_name.name) ||
+	    sequence != tyr_rename_sequence())
+		return -1;
+	work->place.sequence = sequence;
+	return tyr_walk_path(&decision->image, above, work->path, 0, length + 1);
+}
+
+/* Keeps what the walk of work->place found for work->action. */
+static __noinline int tyr_learn_folder(struct tyr_decision *decision, struct file *file)
+{
+	struct tyr_scratch *work = decision->work;
+	struct tyr_place *place = &work->place;
+	__u64 column = work->action;
+	__u64 jiffies = bpf_jiffies64();
+	struct tyr_remembered *cell;
+	struct tyr_opened now;
+	__u32 start;
+
+	tyr_opaque(column);
+	if (column > TYR_ACTION_EXEC || !place->above || place->sequence & 1)
+		return 0;
+	start = tyr_superblock_start(&decision->image, place->dev, column);
+	cell = tyr_folder_find(&now, &decision->image, file->f_path.dentry, start);
+	if (!cell)
+		return 0;
+	bpf_spin_lock(&cell->lock);
+	cell->opened = now;
+	cell->sequence = place->sequence;
+	cell->jiffies = jiffies;
+	cell->flags = place->above;
+	bpf_spin_unlock(&cell->lock);
 	return 0;
 }
 

@@ -56,6 +56,8 @@ counters! {
     links_lost,
     /// Opens and connections that were allowed without a new decision.
     remembered,
+    /// Of the decisions, those for which the path of the directory was not walked again.
+    by_folder,
 }
 
 impl Programs {

@@ -32,7 +32,8 @@ impl Programs {
     /// Writes tables as a new generation and puts it in force in one step. `prepare` is called
     /// with its number before that: slots of sessions for it are written there.
     ///
-    /// Returns the generation. On an error the one before holds.
+    /// Returns the generation. On an error the one before holds, at least for those who have not
+    /// been asked yet: put the tables in force again.
     ///
     /// # Errors
     /// Nothing is attached, the tables do not fit, or the kernel has no memory for them.
@@ -49,6 +50,8 @@ impl Programs {
         outer
             .update(&0u32.to_ne_bytes(), &id.to_ne_bytes(), MapFlags::ANY)
             .map_err(Error::bpf("put the image in force"))?;
+        // Only from here on may tasks keep what they work out from it.
+        self.sessions_changed()?;
         Ok(generation)
     }
 }

@@ -9,6 +9,7 @@ mod daemon;
 mod deputies;
 mod exec;
 mod file;
+mod folder;
 mod guard;
 mod guest;
 mod kernel;

@@ -15,8 +15,8 @@ use tyr::policy::principal::Principal;
 use crate::guest::*;
 use crate::syscall::*;
 
-const FREE: &str = "/tmp/vm/remember/free";
-const SECRET: &str = "/tmp/vm/remember/secret";
+pub const FREE: &str = "/tmp/vm/remember/free";
+pub const SECRET: &str = "/tmp/vm/remember/secret";
 /// What a child says when it does not understand.
 const BAD_REQUEST: i32 = -2;
 
@@ -36,7 +36,7 @@ fn quiet_with(rules: &str, slots: &[Principal]) -> (u32, Vec<u32>) {
     (generation.expect("install"), compiled.slots)
 }
 
-fn quiet(rules: &str) {
+pub fn quiet(rules: &str) {
     quiet_with(rules, &[]);
 }
 
@@ -54,7 +54,7 @@ fn two_users(path: &str) -> (u32, Vec<u32>) {
 }
 
 /// Fresh folders `free` with a file `f`, and `secret`, below which nothing may be read.
-fn stage() -> Turn {
+pub fn stage() -> Turn {
     folder("remember");
     std::fs::create_dir_all(FREE).unwrap();
     std::fs::create_dir_all(SECRET).unwrap();
@@ -65,7 +65,7 @@ fn stage() -> Turn {
 }
 
 /// An agent that opens files when told to, one process for many opens.
-struct Agent {
+pub struct Agent {
     pid: i32,
     session: u64,
     requests: std::fs::File,
@@ -83,8 +83,8 @@ fn serve(requests: OwnedFd, answers: OwnedFd) {
         }
         let path = &request[1..length];
         let result = match request[0] {
-            b'r' => open(path, libc::O_RDONLY),
-            b'w' => open(path, libc::O_WRONLY),
+            b'r' => opened(path, false),
+            b'w' => opened(path, true),
             b'k' => match std::fs::File::open(std::ffi::OsStr::from_bytes(path)) {
                 Ok(file) => {
                     kept = Some(file);
@@ -101,6 +101,16 @@ fn serve(requests: OwnedFd, answers: OwnedFd) {
             _ => BAD_REQUEST,
         };
         answers.write_all(&result.to_ne_bytes()).unwrap();
+    }
+}
+
+/// Opens a file and closes it again.
+fn opened(path: &[u8], writing: bool) -> i32 {
+    let mut options = std::fs::File::options();
+    options.read(!writing).write(writing);
+    match options.open(std::ffi::OsStr::from_bytes(path)) {
+        Ok(_) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(BAD_REQUEST),
     }
 }
 
@@ -128,7 +138,7 @@ fn connect(address: &str) -> i32 {
 }
 
 impl Agent {
-    fn start() -> Agent {
+    pub fn start() -> Agent {
         let (request_read, request_write) = pipe();
         let (answer_read, answer_write) = pipe();
         // SAFETY: the child serves and leaves by _exit.
@@ -153,7 +163,7 @@ impl Agent {
         }
     }
 
-    fn ask(&mut self, what: char, path: &str) -> i32 {
+    pub fn ask(&mut self, what: char, path: &str) -> i32 {
         let asked = self.requests.write_all(format!("{what}{path}").as_bytes());
         let mut answer = [0; 4];
         let answered = asked.and_then(|()| self.answers.read_exact(&mut answer));
@@ -173,12 +183,12 @@ impl Agent {
         assert!(known.expect("refine"));
     }
 
-    fn read(&mut self, path: &str) -> i32 {
+    pub fn read(&mut self, path: &str) -> i32 {
         self.ask('r', path)
     }
 
     /// Reads a file until it is remembered, and shows that it is.
-    fn learn(&mut self, path: &str) {
+    pub fn learn(&mut self, path: &str) {
         assert_eq!(self.read(path), 0, "{path}");
         assert_eq!(self.recalls(path), 5, "{path} is remembered");
     }
@@ -203,11 +213,11 @@ impl Drop for Agent {
     }
 }
 
-fn remembered() -> u64 {
+pub fn remembered() -> u64 {
     GUEST.programs.counters().expect("counters").remembered
 }
 
-fn exchange(from: &str, to: &str) {
+pub fn exchange(from: &str, to: &str) {
     let (from, to) = (c(from), c(to));
     let result = call!(libc::renameat2(
         libc::AT_FDCWD,
@@ -436,10 +446,8 @@ except PermissionError:
     let before = remembered();
     let status = as_stranger(|| run("/usr/bin/python3", &["python3", "-c", script, &init]));
     assert_eq!(status, 7, "free before it opens a framework, denied after");
-    assert!(
-        remembered() - before >= 4,
-        "an interpreter's opens are remembered as well"
-    );
+    let again = remembered() - before;
+    assert!(again >= 4, "an interpreter's opens are remembered: {again}");
 }
 
 #[test]
