@@ -105,8 +105,12 @@ TYR_HOOK(sb_kern_mount, "sb_kern_mount", "security_sb_kern_mount", struct super_
 
 TYR_HOOK_VOID(sb_free, "sb_free_security", "security_sb_free", struct super_block *sb)
 {
+	__u32 dev = BPF_CORE_READ(sb, s_dev);
+	struct tyr_image_ref image = {};
 	__u64 key = (__u64)sb;
 
+	if (dev && !tyr_image_open(&image))
+		tyr_superblock_forget(&image, dev);
 	tyr_super_freed();
 	bpf_map_delete_elem(&private_mounts, &key);
 	return 0;

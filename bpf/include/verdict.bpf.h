@@ -79,6 +79,30 @@ static __noinline __u32 tyr_superblock_start(struct tyr_image_ref *ref, __u32 de
 	return 0;
 }
 
+/*
+ * File system `dev` has ended, and its number may be given to another one before the image knows:
+ * its paths are unsettled from now on.
+ */
+static __noinline int tyr_superblock_forget(struct tyr_image_ref *ref, __u32 dev)
+{
+	struct tyr_image_header *header = ref->header;
+	__u32 slot = (dev * TYR_SUPERBLOCK_HASH) >> TYR_SUPERBLOCK_HASH_SHIFT;
+
+#pragma clang loop unroll(disable)
+	for (__u32 probe = 0; probe < TYR_SUPERBLOCK_PROBES_MAX; probe++) {
+		struct tyr_superblock *entry;
+
+		entry = &header->superblock[(slot + probe) & (TYR_SUPERBLOCKS_MAX - 1)];
+		if (!entry->dev)
+			return 0;
+		if (entry->dev != dev)
+			continue;
+		__builtin_memset(entry->start, 0, sizeof(entry->start));
+		return 0;
+	}
+	return 0;
+}
+
 /* The profile of a session's slot and an executable's class (label of a TYR_PATH_BINARY walk). */
 static __always_inline __u32 tyr_profile(struct tyr_image_ref *ref, __u32 slot, __u32 exe_class)
 {

@@ -205,7 +205,8 @@ fn an_event_names_the_other_link() {
     assert!(seen.matched);
     let kept = GUEST.programs.link_paths(generation, dev, name.ino);
     assert_eq!(kept.unwrap(), [inside]);
-    assert_eq!(GUEST.programs.links(0).unwrap(), [name]);
+    // Other tests leave links of their own.
+    assert!(GUEST.programs.links(0).unwrap().contains(&name));
     GUEST.programs.forget_links(0).unwrap();
     assert_eq!(as_agent(|| read(path("out/id"))), 0, "it was that entry");
 }
