@@ -15,7 +15,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from run import DECOY, Place, decoys, prepare_machine  # noqa: E402
+from run import DECOY, Place, decoys, denied_beside, prepare_machine  # noqa: E402
 from stack import Checks, Stack, say, wait_until  # noqa: E402
 
 POLICY = "fifty-rules"
@@ -74,9 +74,7 @@ def governed(checks, stack, place, seen):
         ]
         checks.that(f"{name} governed: {len(after)} end the same", not lines, "\n".join(lines[:30]))
     wait_until("the decoy's denials are on the server", lambda: decoys(stack) >= len(seen))
-    others = [
-        (e["action"], e["resource"], e["reason"]) for e in stack.events("--verdict", "deny") if e["resource"] != DECOY
-    ]
+    others = denied_beside(stack, {DECOY})
     checks.that("nothing else was denied", not others, others[:20])
 
 
