@@ -26,4 +26,4 @@ esac
 shift
 sysroot=$(rustc --print sysroot)
 exec "$here/vm/run.sh" "TYR=$(printf %q "$TYR") RUST_SYSROOT=$(printf %q "$sysroot") \
-    python3 -B $(printf %q "$here/compat/$program") $(printf '%q ' "$@")"
+    python3 -B $(printf %q "$here/compat/$program") ${*@Q}"

@@ -157,8 +157,11 @@ install_python_agents() {
 
 # What the compatibility checks run: tools that agents use, and suites of system calls.
 step_compat() {
-    packages bubblewrap build-essential gdb git iproute2 liburing-dev libpython3-testsuite patch \
-        perl python3-venv rsync strace stress-ng sudo util-linux
+    local version
+    packages python3
+    version=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    packages bubblewrap build-essential gdb git iproute2 liburing-dev "libpython$version-testsuite" \
+        patch perl python3-venv rsync strace stress-ng sudo util-linux
 }
 
 mkdir -p "$cache"

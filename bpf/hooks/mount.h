@@ -47,6 +47,21 @@ static __always_inline int tyr_judge_mount(struct dentry *from, struct dentry *t
 	return tyr_decide_move(from, to, hook);
 }
 
+/*
+ * mount(2) alone asks for the capability after its hook. Who lacks it is refused in any case, and
+ * neither is that a denial of Tyr's nor does it make the namespace one that agents mount in. In the
+ * user namespace of the believed ones only its own members can have it.
+ */
+static __always_inline int tyr_may_mount(void)
+{
+	const struct cred *cred = BPF_CORE_READ(bpf_get_current_task_btf(), cred);
+	__u64 held = 0;
+
+	if (bpf_core_read(&held, sizeof(held), &cred->cap_effective))
+		return 1;
+	return held & 1ULL << CAP_SYS_ADMIN && !BPF_CORE_READ(cred, user_ns, level);
+}
+
 /* mount(2) names what it mounts by a string, which only the kernel itself can follow. */
 TYR_HOOK(sb_mount, "sb_mount", "security_sb_mount", const char *name, struct path *path,
 	 const char *type, unsigned long flags)
@@ -55,7 +70,7 @@ TYR_HOOK(sb_mount, "sb_mount", "security_sb_mount", const char *name, struct pat
 		return 0;
 	if (!(flags & TYR_MS_BIND) && flags & TYR_MS_PROPAGATION)
 		return 0;
-	if (!tyr_mount_is_believed(BPF_CORE_READ(path, mnt)))
+	if (!tyr_may_mount() || !tyr_mount_is_believed(BPF_CORE_READ(path, mnt)))
 		return 0;
 	return tyr_judge_mount(0, BPF_CORE_READ(path, dentry), TYR_HOOK_MOUNT);
 }

@@ -53,7 +53,8 @@ pub struct Deciding {
 /// among equals one that a rule gave before the default, an enforced one before a monitored one,
 /// then the policy whose name sorts first. A process of several agents gets the strictest answer
 /// over its types. A rule that may or may not match, because a fact is not known, counts if it
-/// restricts.
+/// restricts. Of a resource that is not known every deny rule counts, and of the others those that
+/// match whatever there is.
 pub fn evaluate(policies: &[Effective], request: &Request) -> Decision {
     let default = Decision {
         verdict: Verdict::Allow,
@@ -234,8 +235,9 @@ impl<'a> Question<'a> {
                 .map_or(Truth::True, |condition| condition.eval(facts))
         };
         match (&self.request.resource, &rule.matches) {
-            (Resource::Unknown, _) => {
-                Truth::from(rule.verdict == Verdict::Deny).and_then(|| self.any(holds))
+            (Resource::Unknown, matches) => {
+                let counts = rule.verdict == Verdict::Deny || matches.is_everything();
+                Truth::from(counts).and_then(|| self.any(holds))
             }
             (Resource::Paths(paths), Match::Path(patterns)) => {
                 let reads_path = rule

@@ -46,6 +46,11 @@ impl AddressMatch {
         &self.excluded
     }
 
+    /// Whether the rule matches every address, of families that Tyr does not read too.
+    pub fn is_everything(&self) -> bool {
+        self.included.is_empty() && self.excluded.is_empty()
+    }
+
     /// Whether the rule matches a connection to `ip`. An IPv4-mapped address counts as IPv4; the
     /// unspecified address also counts as loopback, which is where Linux connects it to.
     pub fn matches(&self, ip: IpAddr) -> bool {

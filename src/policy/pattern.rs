@@ -143,6 +143,17 @@ impl Pattern {
         Some(path)
     }
 
+    /// Whether the pattern matches every path: `*`, `**`, `/**`, or the same written otherwise.
+    pub fn is_everything(&self) -> bool {
+        let any_run = |tokens: &[Token]| tokens == [Token::AnyRun];
+        match &self.components[..] {
+            [Component::AnyDepth] => true,
+            [Component::AnyDepth, Component::Segment(name)] => any_run(name),
+            [Component::Whole(tokens)] => any_run(tokens),
+            _ => false,
+        }
+    }
+
     /// Whether the pattern matches this path. The root is the path `/`, whose only component is
     /// empty, so `*` and `/**` match it too. What does not begin with `/` is no path.
     pub fn matches(&self, path: &[u8]) -> bool {

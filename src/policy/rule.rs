@@ -52,6 +52,17 @@ pub enum Match {
     ServerName(Option<ServerNamePattern>),
 }
 
+impl Match {
+    /// Whether it matches whatever there is, so that nothing need be known of a resource.
+    pub fn is_everything(&self) -> bool {
+        match self {
+            Match::Path(patterns) => patterns.iter().any(Pattern::is_everything),
+            Match::Address(addresses) => addresses.is_everything(),
+            Match::ServerName(pattern) => pattern.is_none(),
+        }
+    }
+}
+
 /// A policy that holds for a host, or for some agent types on it.
 #[derive(Clone, Debug)]
 pub struct Effective {

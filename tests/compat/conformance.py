@@ -15,11 +15,22 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
-from run import DECOY, Place, decoys, prepare_machine  # noqa: E402
+from run import DECOY, Place, decoys, denied_beside, prepare_machine  # noqa: E402
 from stack import Checks, Stack, say, wait_until  # noqa: E402
 
 POLICY = "fifty-rules"
+# The audit is asked about denials. Stressors make millions of calls that no rule is about, faster than they are sent.
+CONFIG = "events:\n  unmatched: false\n"
 SECONDS = 300
+# Some tests are about moments, and fail now and then where the emulated machine is slow. What a denial makes fail fails
+# every time, and no denial is overlooked: they are looked for by themselves.
+TRIES = 3
+# Stressors also try what is closed to every agent: prctl(PR_SET_MM), files in /proc of the first process. One makes
+# folders until no path is long enough, and one connects to families whose addresses Tyr does not know: both match
+# every deny rule. The stressors end the same.
+MEANT_ADDRESSES = "any address:"
+MEANT_REASONS = {"Tyr protects itself", "path too long"}
+SHOWN = 40
 # Operations of each stressor: enough to go through its calls, few enough for an emulated machine.
 STRESSORS = {
     "access": 20, "chdir": 50, "chmod": 20, "chown": 20, "clone": 20, "close": 50, "copy-file": 2, "daemon": 10,
@@ -58,26 +69,42 @@ def alone(checks, place, names):
     seen = {}
     for name in names:
         seen[name] = ends(place, "allowed", name)
-        good = [end for end in seen[name].values() if end in ("ok", "status 0")]
+        # What stress-ng finds wrong without Tyr too, such as statx(2) by io_uring on 6.12, must be found again.
+        good = [end for end in seen[name].values() if end == "ok" or end.startswith("status 0")]
         # A suite of which nothing works without Tyr would show nothing with it.
         checks.that(f"{name} without Tyr: {len(good)} of {len(seen[name])} succeed", good, seen[name])
     return seen
 
 
+def differences(place, name, before):
+    """Tests of one suite that end otherwise in each of TRIES runs, a line for each; how many runs that took."""
+    left = None
+    for runs in range(1, TRIES + 1):
+        after = ends(place, "denied", name)
+        tests = (before.keys() | after.keys()) if left is None else left
+        left = {test for test in tests if before.get(test) != after.get(test)}
+        if not left:
+            break
+    return [f"{test}: {before.get(test)} became {after.get(test)}" for test in sorted(left)], runs
+
+
 def governed(checks, stack, place, seen):
     stack.apply(HERE / f"{POLICY}.yaml", "compat")
+    runs = 1
     for name, before in seen.items():
-        after = ends(place, "denied", name)
-        lines = [
-            f"{test}: {before.get(test)} became {after.get(test)}" for test in sorted(before.keys() | after.keys())
-            if before.get(test) != after.get(test)
-        ]
-        checks.that(f"{name} governed: {len(after)} end the same", not lines, "\n".join(lines[:30]))
-    wait_until("the decoy's denials are on the server", lambda: decoys(stack) >= len(seen))
-    others = [
-        (e["action"], e["resource"], e["reason"]) for e in stack.events("--verdict", "deny") if e["resource"] != DECOY
-    ]
-    checks.that("nothing else was denied", not others, others[:20])
+        lines, more = differences(place, name, before)
+        runs += more
+        checks.that(f"{name} governed: {len(before)} end the same", not lines, "\n".join(lines[:30]))
+    # Once the last decoy is there, all that was before it is.
+    place.run("denied", "true")
+    wait_until("the decoy's denials are on the server", lambda: decoys(stack) >= runs)
+    lost = sum(event["count"] for event in stack.events() if event["kind"] == "lost")
+    checks.that("no event was lost", lost == 0, lost)
+    others = {
+        (action, resource, reason, *rule) for action, resource, reason, *rule in denied_beside(stack, {DECOY})
+        if reason not in MEANT_REASONS and not resource.startswith(MEANT_ADDRESSES)
+    }
+    checks.that("nothing else was denied", not others, sorted(others, key=str)[:SHOWN])
 
 
 def main():
@@ -89,7 +116,7 @@ def main():
     seen = alone(checks, place, names)
     with tempfile.TemporaryDirectory(prefix="tyr-compat.", dir=os.environ.get("TMPDIR", "/tmp")) as scratch:
         os.chmod(scratch, 0o755)
-        with Stack(pathlib.Path(scratch) / "tyr") as stack:
+        with Stack(pathlib.Path(scratch) / "tyr", config=CONFIG) as stack:
             say(f"\ngoverned: {POLICY}")
             governed(checks, stack, place, seen)
     checks.finish()

@@ -170,6 +170,29 @@ fn a_governed_root_gives_nothing_another_name_on_the_host() {
 }
 
 #[test]
+fn who_may_not_mount_is_refused_by_the_kernel_alone() {
+    setting();
+    let _turn = policy(&rules());
+    let point = path("point");
+    let attempt = || mount("tmpfs", &point, "tmpfs", 0, "");
+    let before = counts()["denied"];
+    let as_user = as_agent(|| {
+        // SAFETY: no pointers.
+        unsafe { libc::setresuid(1001, 1001, 1001) };
+        attempt()
+    });
+    assert_eq!(as_user, EPERM);
+    let in_user_namespace = as_agent(|| {
+        assert_eq!(call!(libc::unshare(libc::CLONE_NEWUSER)), 0);
+        attempt()
+    });
+    assert_eq!(in_user_namespace, EPERM, "capable, but not of these mounts");
+    assert_eq!(counts()["denied"], before, "no denial of Tyr's");
+    assert_eq!(as_agent(attempt), EPERM);
+    assert_eq!(counts()["denied"], before + 1, "the same by root is one");
+}
+
+#[test]
 fn a_namespace_of_its_own_gives_nothing_a_name() {
     setting();
     let _turn = policy(&rules());

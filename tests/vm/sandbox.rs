@@ -46,6 +46,16 @@ fn inside(flags: i32, kind: &'static str, data: &str, body: impl FnOnce() -> i32
     })
 }
 
+/// Options of an overlay over `keys`.
+fn overlay_data() -> String {
+    format!(
+        "lowerdir={},upperdir={},workdir={}",
+        path("keys"),
+        path("upper"),
+        path("work")
+    )
+}
+
 fn rules() -> String {
     [
         deny("file_read", &path("keys/**")),
@@ -110,12 +120,7 @@ fn file_systems_of_the_kernel_have_the_names_of_the_hosts() {
 fn what_shows_other_files_has_no_name() {
     setting();
     let _turn = policy(&rules());
-    let data = format!(
-        "lowerdir={},upperdir={},workdir={}",
-        path("keys"),
-        path("upper"),
-        path("work")
-    );
+    let data = overlay_data();
     let seen = inside(libc::CLONE_NEWUSER, "overlay", &data, || {
         read(path("root/id"))
     });
@@ -130,4 +135,24 @@ fn what_shows_other_files_has_no_name() {
         as_agent(|| read(path("root/secret")))
     });
     assert_eq!(others, EPERM, "a tmpfs of another process");
+}
+
+#[test]
+fn what_has_no_name_meets_a_rule_about_every_name() {
+    setting();
+    let all =
+        "  - name: all\n    action: file_read\n    resource_pattern: '**'\n    verdict: allow\n";
+    let data = overlay_data();
+    let overlay = |way: fn(String) -> i32| {
+        inside(libc::CLONE_NEWUSER, "overlay", &data, || {
+            way(path("root/id"))
+        })
+    };
+    let reading: fn(String) -> i32 = |path| read(path);
+    let writing: fn(String) -> i32 = |path| open(path, libc::O_WRONLY);
+    let _turn = policy(&format!("{}{all}", rules()));
+    assert_eq!(overlay(reading), EPERM, "denials come first");
+    install(&format!("{all}{}", rules()));
+    assert_eq!(overlay(reading), 0, "whatever its path is");
+    assert_eq!(overlay(writing), EPERM, "of another action");
 }

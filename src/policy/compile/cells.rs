@@ -160,13 +160,15 @@ impl Subject {
         marks: &[Mark],
     ) -> Subject {
         let Some(resource) = resource else {
-            let denying = groups
-                .groups
-                .iter()
-                .filter(|group| group.verdict == Verdict::Deny);
-            let rules = denying
-                .map(|group| (group.policy, group.rules[0]))
-                .collect();
+            let counting = groups.groups.iter().filter_map(|group| {
+                let all = &policies[group.policy].policy.rules;
+                let mut rules = group.rules.iter();
+                let rule = rules.find(|&&rule| {
+                    all[rule].verdict == Verdict::Deny || all[rule].matches.is_everything()
+                })?;
+                Some((group.policy, *rule))
+            });
+            let rules = counting.collect();
             return Subject {
                 action,
                 resource: Resource::Unknown,

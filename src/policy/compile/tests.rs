@@ -82,6 +82,27 @@ fn same(cell: Cell, policies: &[Effective], request: &Request) -> Result<(), Str
 }
 
 #[test]
+fn what_is_unknown_meets_rules_about_everything_in_their_order() {
+    let some = |verdict| rule(Action::FileRead, "/x/**", verdict);
+    let all = |verdict| rule(Action::FileRead, "*", verdict);
+    use Verdict::{Alert, Allow, Deny};
+    let lists = [
+        (vec![all(Allow), some(Deny)], Allow, true),
+        (vec![some(Allow), all(Allow), some(Deny)], Allow, true),
+        (vec![some(Allow), some(Deny), all(Allow)], Deny, true),
+        (vec![some(Alert), all(Alert), some(Deny)], Alert, true),
+        (vec![some(Allow)], Allow, false),
+    ];
+    for (rules, verdict, matched) in lists {
+        let policies = [policy("p", Mode::Enforce, rules)];
+        let tables = compiled(&policies, &[], &[codex()]);
+        let object = Target::Unknown;
+        let cell = tables.decide(tables.slots[0], Target::Unknown, Action::FileRead, object);
+        assert_eq!((cell.verdict, cell.matched), (verdict, matched));
+    }
+}
+
+#[test]
 fn the_complete_example_decides_as_printed() {
     let mut rules = vec![
         rule(Action::FileRead, "/home/*/.aws/credentials", Verdict::Deny),

@@ -250,7 +250,9 @@ fn first_match(policy: &Effective, request: &Request) -> Option<usize> {
                 (Some(pattern), Some(name)) => pattern.matches(name),
                 (Some(_), None) => false,
             },
-            (Resource::Unknown, _) => rule.verdict == Verdict::Deny,
+            (Resource::Unknown, matches) => {
+                rule.verdict == Verdict::Deny || matches.is_everything()
+            }
             _ => false,
         };
         let object_of_facts = Object::Unknown;

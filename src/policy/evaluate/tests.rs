@@ -144,6 +144,57 @@ fn an_unknown_resource_matches_denies_only() {
 }
 
 #[test]
+fn an_unknown_resource_matches_what_leaves_nothing_out() {
+    let unknown = Request {
+        resource: Resource::Unknown,
+        ..read("/")
+    };
+    let deny = || rule("deny", "/x/*", Verdict::Deny);
+    let with = |first: Rule| {
+        let policies = [policy("p", Mode::Enforce, vec![first, deny()])];
+        let (verdict, _, _, name) = decide(&policies, &unknown);
+        (verdict, name.unwrap_or_default())
+    };
+    let expected = |verdict, name: &str| (verdict, name.to_owned());
+    for pattern in ["*", "**", "/**", "**/*"] {
+        for verdict in [Verdict::Allow, Verdict::Alert] {
+            let all = rule("all", pattern, verdict);
+            assert_eq!(with(all), expected(verdict, "all"), "{pattern}");
+        }
+    }
+    for pattern in ["/*", "/x/**", "*.md", "?*"] {
+        let some = rule("some", pattern, Verdict::Allow);
+        assert_eq!(with(some), expected(Verdict::Deny, "deny"), "{pattern}");
+    }
+    let mut bound = rule("all", "*", Verdict::Allow);
+    bound.binaries = vec![Pattern::parse("/bin/a").expect("pattern")];
+    assert_eq!(with(bound), expected(Verdict::Deny, "deny"));
+    let conditions = [
+        ("principal.agent_type == \"codex\"", Verdict::Allow, "all"),
+        ("principal.agent_type == \"cursor\"", Verdict::Deny, "deny"),
+        ("resource.path like \"/home/*\"", Verdict::Deny, "deny"),
+        ("!(resource.path like \"/home/*\")", Verdict::Deny, "deny"),
+    ];
+    for (text, verdict, name) in conditions {
+        let mut all = rule("all", "*", Verdict::Allow);
+        all.condition = Condition::parse(text, Action::FileRead).ok();
+        assert!(all.condition.is_some(), "{text}");
+        assert_eq!(with(all), expected(verdict, name), "{text}");
+    }
+    let after = [policy(
+        "p",
+        Mode::Enforce,
+        vec![deny(), rule("all", "*", Verdict::Allow)],
+    )];
+    assert_eq!(decide(&after, &unknown).3.as_deref(), Some("deny"));
+    let other = [
+        policy("p", Mode::Enforce, vec![rule("all", "*", Verdict::Allow)]),
+        policy("q", Mode::Enforce, vec![deny()]),
+    ];
+    assert_eq!(decide(&other, &unknown).3.as_deref(), Some("deny"));
+}
+
+#[test]
 fn a_process_of_no_agent_is_not_governed() {
     let policies = [policy(
         "p",

@@ -43,6 +43,16 @@ fn verdict_decides_which_list_is_the_subject() {
 }
 
 #[test]
+fn only_a_rule_without_networks_is_about_everything() {
+    let all = |allow: &[&str], deny: &[&str]| {
+        AddressMatch::new(Verdict::Allow, nets(allow), nets(deny)).is_everything()
+    };
+    assert!(all(&[], &[]));
+    assert!(!all(&["0.0.0.0/0", "::/0"], &[]));
+    assert!(!all(&[], &["192.0.2.1"]));
+}
+
+#[test]
 fn mapped_addresses_are_ipv4() {
     assert!(matched(
         Verdict::Deny,

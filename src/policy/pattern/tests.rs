@@ -139,6 +139,25 @@ fn repeated_any_depth_is_one() {
 }
 
 #[test]
+fn a_pattern_of_every_path_is_known_as_one() {
+    let paths: [&[u8]; 5] = [b"/", b"/a", b"/.a", b"/a/b", b"/memfd:x"];
+    for text in ["*", "**", "/**", "**/*", "/**/*", "**/**"] {
+        let pattern = Pattern::parse(text).unwrap();
+        assert!(pattern.is_everything(), "{text}");
+        assert!(paths.iter().all(|path| pattern.matches(path)), "{text}");
+    }
+    for text in [
+        "/", "/*", "a", "?*", "[!a]*", "*a", "*/**", "/**/*/**", "/a/**",
+    ] {
+        let pattern = Pattern::parse(text).unwrap();
+        assert!(!pattern.is_everything(), "{text}");
+        assert!(!paths.iter().all(|path| pattern.matches(path)), "{text}");
+    }
+    assert!(Pattern::from_cedar_like(&[LikePiece::Wildcard]).is_everything());
+    assert!(!Pattern::from_cedar_like(&[]).is_everything());
+}
+
+#[test]
 fn cedar_like_crosses_slashes() {
     let like = |pieces: &[LikePiece<'_>]| Pattern::from_cedar_like(pieces);
     let pattern = like(&[

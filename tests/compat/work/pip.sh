@@ -2,7 +2,8 @@
 # Python packaging: a virtual environment, a package from source, a wheel, an entry point, removal.
 set -euo pipefail
 
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+# Archives and wheels hold times, which must be the same in every run.
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=1000000000
 /usr/bin/python3 -m venv venv
 mkdir -p source/small
 cat >source/setup.py <<'PY'
@@ -22,18 +23,19 @@ files = {
 }
 with zipfile.ZipFile("wheeled-2.0-py3-none-any.whl", "w") as wheel:
     for name, text in files.items():
-        wheel.writestr(name, text)
-    wheel.writestr(info + "RECORD", "".join(f"{name},,\n" for name in [*files, info + "RECORD"]))
+        wheel.writestr(zipfile.ZipInfo(name), text)
+    wheel.writestr(zipfile.ZipInfo(info + "RECORD"), "".join(f"{name},,\n" for name in [*files, info + "RECORD"]))
 PY
-venv/bin/pip --quiet install --no-index ./wheeled-2.0-py3-none-any.whl
+venv/bin/pip --quiet install --no-index --no-compile ./wheeled-2.0-py3-none-any.whl
 (cd source && ../venv/bin/python setup.py --quiet sdist 2>/dev/null)
 tar -tf source/dist/small-1.0.tar.gz | sort
-venv/bin/pip --quiet install --no-index --no-build-isolation --no-deps ./source 2>/dev/null || echo "status $?"
+venv/bin/pip --quiet install --no-index --no-build-isolation --no-deps --no-compile source/dist/small-1.0.tar.gz 2>/dev/null
 venv/bin/python -c 'import wheeled; print(wheeled.VALUE)'
-venv/bin/small || echo "status $?"
+venv/bin/small
 venv/bin/pip list --format=freeze
 venv/bin/pip --quiet uninstall --yes wheeled
-venv/bin/python -c 'import wheeled' 2>&1 | tail -n1
+venv/bin/python -c 'import wheeled' 2>gone && exit 1
+tail -n1 gone
 rm -rf source/build source/dist source/*.egg-info
 find . -name '*.pyc' -delete
 find . -name '__pycache__' -delete

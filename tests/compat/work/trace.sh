@@ -25,7 +25,8 @@ gdb -q -nx -batch -ex 'set debuginfod enabled off' -ex 'break answer' -ex run -e
 ./traced wait &
 child=$!
 gdb -q -nx -batch -p "$child" -ex 'print answer(1)' 2>&1 | grep '^\$1'
-timeout --preserve-status -s INT 2 strace -p "$child" -o attached || true
+# What strace says of itself names the process by its number.
+timeout --preserve-status -s INT 2 strace -p "$child" -o attached 2>&1 | sed "s/$child/PID/" || true
 grep -c nanosleep attached | sed 's/[0-9][0-9]*/some/'
 cat "/proc/$child/environ" | tr '\0' '\n' | grep -c '^HOME='
 readlink "/proc/$child/exe" | sed "s#$PWD##"
