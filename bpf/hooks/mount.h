@@ -118,14 +118,21 @@ TYR_HOOK(sb_kern_mount, "sb_kern_mount", "security_sb_kern_mount", struct super_
 	return 0;
 }
 
-TYR_HOOK_VOID(sb_free, "sb_free_security", "security_sb_free", struct super_block *sb)
+/* Nothing has it open any more, and its number is still its own. */
+TYR_HOOK_VOID(sb_delete, "sb_delete", "security_sb_delete", struct super_block *sb)
 {
 	__u32 dev = BPF_CORE_READ(sb, s_dev);
 	struct tyr_image_ref image = {};
-	__u64 key = (__u64)sb;
 
 	if (dev && !tyr_image_open(&image))
 		tyr_superblock_forget(&image, dev);
+	return 0;
+}
+
+TYR_HOOK_VOID(sb_free, "sb_free_security", "security_sb_free", struct super_block *sb)
+{
+	__u64 key = (__u64)sb;
+
 	tyr_super_freed();
 	bpf_map_delete_elem(&private_mounts, &key);
 	return 0;

@@ -60,7 +60,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 60] = [
+pub(crate) const HOOKS: [Hook; 61] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -108,6 +108,7 @@ pub(crate) const HOOKS: [Hook; 60] = [
     hook("move_mount"),
     hook("sb_umount"),
     hook("sb_pivotroot"),
+    hook("sb_delete"),
     hook("sb_free"),
     hook("sb_kern_mount"),
     hook("path_chmod"),
