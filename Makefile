@@ -39,8 +39,9 @@ test-bypass: setup ## run every known way around a policy, on both kernels; BYPA
 	cargo build --locked
 	@tests/bypass/run.sh
 
-test-upgrade: setup ## change programs in every way that can fail, under a steady probe; KERNEL=6.1 or 6.12
-	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh "$$(tests/vm/binary.sh) --test-threads=1 upgrade::"
+test-kernel: setup ## every test of enforcement on one kernel, none left to the other; KERNEL=6.1 or 6.12
+	cargo build --locked
+	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/vm/run.sh "WHOLE=1 tests/vm/suite.sh $$(tests/vm/binary.sh)"
 
 demo: setup ## show a real Claude Code governed by two policies; KERNEL=6.1 or 6.12 where a VM is needed
 	cargo build --locked

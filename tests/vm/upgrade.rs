@@ -1,6 +1,7 @@
 //! New programs take the place of old ones without a gap, or not at all.
 
 use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -42,6 +43,66 @@ fn settles(what: &str, holds: impl Fn(&BTreeSet<u32>) -> bool) {
         }
         assert!(Instant::now() < end, "{what}: {now:?}");
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// This thread runs on these processors alone.
+fn run_on(processors: &libc::cpu_set_t) {
+    // SAFETY: the set lives through the call.
+    let result = unsafe { libc::sched_setaffinity(0, size_of_val(processors), processors) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// The processors that this thread may run on now, and the first one alone.
+fn processors() -> (libc::cpu_set_t, libc::cpu_set_t) {
+    // SAFETY: an empty set is all zeroes, and the calls write no more than a set.
+    unsafe {
+        let mut all: libc::cpu_set_t = std::mem::zeroed();
+        let mut first: libc::cpu_set_t = std::mem::zeroed();
+        assert_eq!(
+            libc::sched_getaffinity(0, size_of_val(&all), &raw mut all),
+            0
+        );
+        libc::CPU_SET(0, &mut first);
+        (all, first)
+    }
+}
+
+/// Tells when something is made in folders.
+struct Watch(OwnedFd);
+
+impl Watch {
+    fn start(folder: &str) -> Watch {
+        // SAFETY: makes a descriptor, which is then owned.
+        let watch = unsafe {
+            let fd = libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK);
+            assert!(fd >= 0, "inotify");
+            Watch(OwnedFd::from_raw_fd(fd))
+        };
+        watch.add(Path::new(folder));
+        watch
+    }
+
+    /// A folder that is not there yet is not watched.
+    fn add(&self, folder: &Path) {
+        let path = c(folder.as_os_str().as_encoded_bytes());
+        // SAFETY: the path ends with NUL.
+        unsafe { libc::inotify_add_watch(self.0.as_raw_fd(), path.as_ptr(), libc::IN_CREATE) };
+    }
+
+    /// Until something was made, or a while has passed.
+    fn wait(&self) {
+        let mut events = [0u8; 4096];
+        let mut asked = libc::pollfd {
+            fd: self.0.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one entry, and a buffer of this size.
+        unsafe {
+            libc::poll(&raw mut asked, 1, 100);
+            libc::read(asked.fd, events.as_mut_ptr().cast(), events.len());
+        }
     }
 }
 
@@ -184,16 +245,24 @@ fn a_failed_pin_leaves_the_old_programs() {
     let stop = AtomicBool::new(false);
     let in_the_way = format!("{DIR}/new-{:016x}/links/process_exit", build.number());
     let said = thread::scope(|scope| {
-        // The folder appears in the middle of the load; the name is taken before its turn comes,
-        // also where the loader has the only processor.
-        scope.spawn(|| {
+        // The folder appears in the middle of the load, and the name is taken before its turn
+        // comes: what is made there wakes the thread, and on the loader's own processor it runs
+        // at once.
+        let (all, first) = processors();
+        run_on(&first);
+        let (stop, in_the_way) = (&stop, Path::new(&in_the_way));
+        scope.spawn(move || {
+            run_on(&first);
             before_all_others();
-            while !stop.load(Ordering::Relaxed) && std::fs::create_dir(&in_the_way).is_err() {
-                thread::sleep(Duration::from_micros(100));
+            let watch = Watch::start(DIR);
+            while !stop.load(Ordering::Relaxed) && std::fs::create_dir(in_the_way).is_err() {
+                watch.add(in_the_way.ancestors().nth(2).expect("a folder"));
+                watch.wait();
             }
         });
         let kept = Programs::load_build(&options(), &build);
         stop.store(true, Ordering::Relaxed);
+        run_on(&all);
         kept.map(|kept| kept.limits().join("\n"))
     });
     let said = said.expect("load");
