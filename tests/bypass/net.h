@@ -58,7 +58,14 @@ static inline int new_socket(int family, int type, int protocol)
 static inline void print_answer(int fd)
 {
 	char answer[4096];
-	ssize_t length = STEP(recv(fd, answer, sizeof(answer), 0));
+	ssize_t length;
+
+	/* A worker of a ring that ends interrupts its thread, and a receive with a time limit with it. */
+	do
+		length = recv(fd, answer, sizeof(answer), 0);
+	while (length < 0 && errno == EINTR);
+	if (length < 0)
+		denied_with(errno, "recv");
 
 	fwrite(answer, 1, length, stdout);
 	printf("\n");
