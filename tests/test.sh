@@ -70,6 +70,21 @@ count() {
         END { print good + 0, bad + 0 }'
 }
 
+# Names what failed, each with the line that says why: nobody should have to search the logs.
+name_failed() {
+    local name
+    for name; do
+        tr -d '\r' <"$logs/$name.log" | awk -v suite="$name" '
+            function tell(what, why) { sub(/^ +/, "", why); printf "%s: %s: %.160s\n", suite, what, why }
+            why_follows { why_follows = 0; tell(what, $0) }
+            /^thread .* panicked at / { what = $2; gsub(/\047/, "", what); panicked = 1; why_follows = 1 }
+            /^-- / { part = $2; said = 0 }
+            /^  FAILED  / { what = substr($0, 11); why_follows = 1 }
+            /^Traceback / { in_python = 1 }
+            in_python && /^[^ ].*: / && !/^Traceback / { in_python = 0; tell(part, $0) }'
+    done
+}
+
 # The kernel suite loads programs: only root may.
 kernel_suite() {
     local runner=()
@@ -104,5 +119,7 @@ for name in "$@"; do
 done
 ((${#vms[@]} == 0)) || vm_suites "${vms[@]}"
 
-printf '\n%s passed, %s failed\n' "$passed" "$failed"
+echo
+((failed == 0)) || name_failed "$@"
+printf '%s passed, %s failed\n' "$passed" "$failed"
 ((failed == 0))

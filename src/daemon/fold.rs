@@ -26,6 +26,12 @@ struct Window<T> {
     last: Option<T>,
 }
 
+impl<T> Window<T> {
+    fn counted(self) -> Option<(T, u64)> {
+        Some((self.last?, self.repeats))
+    }
+}
+
 impl<K: Clone + Eq + Hash, T> Fold<K, T> {
     pub fn new(window_ns: u64) -> Fold<K, T> {
         Fold {
@@ -51,18 +57,18 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
         }
     }
 
-    /// Opens a window for a key that is being reported.
-    pub fn begin(&mut self, key: K, now_ns: u64) {
+    /// Opens a window for a key that is being reported. Gives what was counted in the window
+    /// before, when that has ended and [`Fold::end`] has not come to it.
+    #[must_use]
+    pub fn begin(&mut self, key: K, now_ns: u64) -> Option<(T, u64)> {
         let ends_ns = now_ns + self.window_ns;
         self.order.push_back((ends_ns, key.clone()));
-        self.open.insert(
-            key,
-            Window {
-                ends_ns,
-                repeats: 0,
-                last: None,
-            },
-        );
+        let window = Window {
+            ends_ns,
+            repeats: 0,
+            last: None,
+        };
+        self.open.insert(key, window).and_then(Window::counted)
     }
 
     /// Closes windows that have ended, and the oldest while there are too many. Gives what was
@@ -79,13 +85,9 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
                 .open
                 .get(&key)
                 .is_some_and(|window| window.ends_ns == ends_ns)
-                && let Some(Window {
-                    repeats,
-                    last: Some(last),
-                    ..
-                }) = self.open.remove(&key)
+                && let Some(ended) = self.open.remove(&key)
             {
-                counted.push((last, repeats));
+                counted.extend(ended.counted());
             }
         }
         counted
@@ -105,13 +107,15 @@ impl<K: Clone + Eq + Hash, T> Fold<K, T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Fold, WINDOWS_MAX};
 
     #[test]
     fn the_first_is_reported_and_the_rest_counted() {
         let mut fold = Fold::new(100);
         assert!(!fold.is_open(&"a", 0));
-        fold.begin("a", 0);
+        assert_eq!(fold.begin("a", 0), None);
         for now in 1..=5 {
             assert!(fold.is_open(&"a", now));
             fold.repeat(&"a", now);
@@ -125,7 +129,7 @@ mod tests {
     #[test]
     fn what_was_taken_is_not_counted_again() {
         let mut fold = Fold::new(100);
-        fold.begin("a", 0);
+        assert_eq!(fold.begin("a", 0), None);
         fold.repeat(&"a", 1);
         fold.repeat(&"a", 2);
         assert_eq!(fold.take_repeats(), [(2, 2)]);
@@ -138,18 +142,60 @@ mod tests {
     #[test]
     fn a_window_without_repetition_reports_nothing() {
         let mut fold: Fold<u32, u32> = Fold::new(10);
-        fold.begin(1, 0);
+        assert_eq!(fold.begin(1, 0), None);
         assert!(fold.end(10).is_empty());
     }
 
     #[test]
     fn a_key_that_begins_anew_keeps_its_own_window() {
         let mut fold = Fold::new(10);
-        fold.begin("a", 0);
-        fold.begin("a", 5);
+        assert_eq!(fold.begin("a", 0), None);
+        assert_eq!(fold.begin("a", 5), None);
         fold.repeat(&"a", 1);
         assert!(fold.end(10).is_empty());
         assert_eq!(fold.end(15), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_key_that_begins_anew_gives_what_its_last_window_counted() {
+        let mut fold = Fold::new(10);
+        assert_eq!(fold.begin("a", 0), None);
+        fold.repeat(&"a", 3);
+        fold.repeat(&"a", 9);
+        assert!(!fold.is_open(&"a", 10));
+        assert_eq!(fold.begin("a", 10), Some((9, 2)));
+        assert!(fold.end(u64::MAX).is_empty());
+    }
+
+    proptest! {
+        /// As the engine uses it: whatever comes when, every operation is reported or counted.
+        #[test]
+        fn every_operation_is_told_once(
+            steps in prop::collection::vec((0..4_u8, 0..3_u8, 0..30_u64), 0..200)
+        ) {
+            let mut fold = Fold::new(50);
+            let (mut now, mut taken, mut told) = (0, 0, 0);
+            let sum = |counted: Vec<((), u64)>| counted.iter().map(|(_, count)| count).sum::<u64>();
+            for (step, key, later) in steps {
+                now += later;
+                match step {
+                    0 => told += sum(fold.end(now)),
+                    1 => told += sum(fold.take_repeats()),
+                    // A record may be read some time after its operation.
+                    _ => {
+                        let then = now.saturating_sub(later / 2);
+                        taken += 1;
+                        if fold.is_open(&key, then) {
+                            fold.repeat(&key, ());
+                        } else {
+                            told += 1 + fold.begin(key, then).map_or(0, |(_, count)| count);
+                        }
+                    }
+                }
+            }
+            told += sum(fold.end(u64::MAX));
+            prop_assert_eq!(told, taken);
+        }
     }
 
     #[test]
@@ -157,7 +203,7 @@ mod tests {
         let mut fold = Fold::new(1_000_000);
         let mut counted = 0;
         for key in 0..3 * WINDOWS_MAX {
-            fold.begin(key, 1);
+            assert_eq!(fold.begin(key, 1), None);
             fold.repeat(&key, ());
             counted += fold.end(1).iter().map(|(_, count)| count).sum::<u64>();
             assert!(fold.open.len() <= WINDOWS_MAX && fold.order.len() <= WINDOWS_MAX);

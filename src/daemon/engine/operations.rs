@@ -94,8 +94,11 @@ pub(super) fn take(engine: &mut Engine, subject: &Subject, decision: &Decision) 
         return;
     }
     let event = event(engine, subject, decision);
+    // Its last window may have ended since windows were looked at.
+    if let Some((last, count)) = engine.operations.fold.begin(key.clone(), subject.boot_ns) {
+        engine.put_counted(last, count);
+    }
     engine.outbox.put(&event);
-    engine.operations.fold.begin(key.clone(), subject.boot_ns);
     engine.operations.reported.insert(key, event);
 }
 
