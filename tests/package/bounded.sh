@@ -12,4 +12,6 @@ rights=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' "$unit" | tr '[:upper:]' '[:l
     echo "no capabilities in $unit" >&2
     exit 1
 }
+# As the unit does, which the daemon may then no longer.
+echo -1000 >/proc/self/oom_score_adj
 exec setpriv --no-new-privs --bounding-set "-all,$rights" -- "$EXECUTABLE" "$@"
