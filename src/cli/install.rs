@@ -216,10 +216,11 @@ fn print<'a>(
     if same < steps.len() {
         write(process, &table.text())?;
     }
-    if same > 0 || steps.is_empty() {
-        write(process, &format!("{same} unchanged\n"))?;
+    match (steps.len(), same) {
+        (0, _) => write(process, "nothing to do\n"),
+        (_, 0) => Ok(()),
+        (_, same) => write(process, &format!("{same} unchanged\n")),
     }
-    Ok(())
 }
 
 /// What to do next.
@@ -228,12 +229,12 @@ fn next(process: &mut Process, roles: &[Role]) {
     if units.is_empty() {
         return;
     }
+    let units = units.join(" ");
     tell(
         process,
         &format!(
-            "nothing was started; when the files in /etc/tyr say what they should:\n  \
-             systemctl enable --now {}",
-            units.join(" ")
+            "no unit was started or restarted; when the files in /etc/tyr say what they should:\n  \
+             systemctl enable {units} && systemctl restart {units}"
         ),
     );
 }

@@ -5,6 +5,7 @@
 empty_root() {
     local root
     root=$(mktemp -d "${TMPDIR:-/tmp}/tyr-root.XXXXXX")
+    chmod 755 "$root"
     mkdir "$root"/{proc,dev,tmp}
     mknod -m 666 "$root/dev/null" c 1 3
     cp "$1" "$root/tyr"
