@@ -15,7 +15,12 @@ pub fn policy(config: &Config) -> Effective {
     places.settings.extend(config.files.iter().cloned());
     places.settings.extend(config.policies.iter().cloned());
     places.settings.extend(config.signatures.iter().cloned());
-    places.executables.extend(std::env::current_exe().ok());
+    if let Ok(own) = std::env::current_exe() {
+        // Units start it by these names, whatever the prefix.
+        let names = ["tyr", "tyrd", "tyr-server"].map(|name| own.with_file_name(name));
+        places.executables.extend(names);
+        places.executables.push(own);
+    }
     for list in [
         &mut places.secrets,
         &mut places.settings,

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# `tyr WORDS…`, a daemon with no more of root's rights than its unit leaves it: stands in for the
+# executable in tests.
+#
+#   EXECUTABLE=FILE tests/package/bounded.sh WORDS…
+set -euo pipefail
+
+[[ ${1:-} == daemon ]] || exec "$EXECUTABLE" "$@"
+unit=$(dirname "$0")/../../packaging/systemd/tyrd.service
+rights=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' "$unit" | tr '[:upper:]' '[:lower:]' | sed 's/^/+/' | paste -sd,)
+[[ -n $rights ]] || {
+    echo "no capabilities in $unit" >&2
+    exit 1
+}
+# As the unit does, which the daemon may then no longer.
+echo -1000 >/proc/self/oom_score_adj
+exec setpriv --no-new-privs --bounding-set "-all,$rights" -- "$EXECUTABLE" "$@"
