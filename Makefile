@@ -57,6 +57,9 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 	cargo build --locked
 	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
 
+generated: setup-check ## write completions, generated parts of manual pages and help texts anew
+	UPDATE_GOLDEN=1 cargo test --locked --test it -- packaged_files_are_what generated_parts help_is_word
+
 fmt: ## format the Rust code
 	cargo fmt
 

@@ -86,7 +86,8 @@ install_postgresql() {
 step_check() {
     cargo fmt --version >/dev/null 2>&1 || fail "no rustfmt: rustup component add rustfmt"
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
-    packages iproute2
+    # The shells that have completions, and what reads manual pages.
+    packages bash fish iproute2 mandoc zsh
     if ! command -v cargo-deny >/dev/null; then
         say "building cargo-deny $cargo_deny"
         cargo install --quiet --locked "cargo-deny@$cargo_deny"

@@ -14,16 +14,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "yaml", "model", "policy", "kernel", "wire", "tls", "exit", "log",
+            "yaml", "model", "policy", "kernel", "wire", "tls", "exit", "log", "version",
         ],
     ),
     (
         "server",
-        &["yaml", "model", "policy", "wire", "tls", "exit", "log"],
+        &[
+            "yaml", "model", "policy", "wire", "tls", "exit", "log", "version",
+        ],
     ),
     (
         "cli",
-        &["model", "policy", "kernel", "wire", "tls", "exit", "log"],
+        &[
+            "model", "policy", "kernel", "wire", "tls", "exit", "log", "version",
+        ],
     ),
 ];
 
