@@ -60,6 +60,13 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 generated: setup-check ## write completions, generated parts of manual pages and help texts anew
 	UPDATE_GOLDEN=1 cargo test --locked --test it -- packaged_files_are_what generated_parts help_is_word
 
+static: setup-build ## build the static executable, one file that needs no other, and print where it is
+	@packaging/static.sh
+
+test-package: setup-build ## test the static executable alone, and that the same tree gives the same bytes; needs root
+	@tests/setup.sh package
+	@tests/package/run.sh
+
 fmt: ## format the Rust code
 	cargo fmt
 

@@ -34,6 +34,8 @@ enum Command {
     Audit(cli::audit::Args),
     EnrollmentToken(cli::enrollment_token::Args),
     Completion(cli::completion::Args),
+    Install(cli::install::Args),
+    Uninstall(cli::install::UninstallArgs),
     Version(cli::version::Args),
 }
 
@@ -128,6 +130,8 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
         Command::Audit(args) => cli::audit::run(process, args),
         Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
         Command::Completion(args) => cli::completion::run(process, args, &programs()),
+        Command::Install(args) => cli::install::run(process, args),
+        Command::Uninstall(args) => cli::install::uninstall(process, args),
         Command::Version(args) => cli::version::run(process, args),
     }
 }

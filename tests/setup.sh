@@ -3,7 +3,8 @@
 # everything is there.
 #
 #   tests/setup.sh [STEP…]     build, check, vm, agents; all of them by default.
-#                              compat, for `make test-compat`, only when named
+#                              compat, for `make test-compat`, and package, for
+#                              `make test-package`, only when named
 #
 # Debian's packages are installed on the machine, with sudo when not root. The
 # rest goes to .cache (or $TYR_CACHE), which may be deleted at any time.
@@ -165,11 +166,16 @@ step_compat() {
         patch perl python3-venv rsync strace stress-ng sudo util-linux
 }
 
+# What the checks of packages look with.
+step_package() {
+    packages binutils python3 strace util-linux
+}
+
 mkdir -p "$cache"
 (($#)) || set -- build check vm agents
 for step in "$@"; do
     case $step in
-    build | check | vm | agents | compat) "step_$step" ;;
-    *) fail "no step '$step': choose from build, check, vm, agents, compat" ;;
+    build | check | vm | agents | compat | package) "step_$step" ;;
+    *) fail "no step '$step': choose from build, check, vm, agents, compat, package" ;;
     esac
 done

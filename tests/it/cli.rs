@@ -7,7 +7,7 @@ use tyr::exit::Exit;
 use tyr::process::Process;
 
 /// Every command that has a page of its own.
-const PAGES: [&str; 39] = [
+const PAGES: [&str; 41] = [
     "",
     "server",
     "daemon",
@@ -45,6 +45,8 @@ const PAGES: [&str; 39] = [
     "enrollment-token list",
     "enrollment-token revoke",
     "completion",
+    "install",
+    "uninstall",
     "version",
     "nonsense",
 ];

@@ -9,3 +9,4 @@ mod policy;
 mod server;
 mod support;
 mod tidy;
+mod units;

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     ("policy", &["model", "yaml"]),
     ("kernel", &["model", "policy"]),
+    ("install", &["kernel"]),
     ("wire", &["model", "policy"]),
     ("tls", &[]),
     (
@@ -26,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "policy", "kernel", "wire", "tls", "exit", "log", "version",
+            "model", "policy", "kernel", "install", "wire", "tls", "exit", "log", "version",
         ],
     ),
 ];
