@@ -48,7 +48,7 @@ start_postgres() {
 refused() {
     local what=$1 text=$2 said
     shift 2
-    if said=$(timeout 60 engine_run "$@" 2>&1); then
+    if said=$(engine_run --timeout 60 "$@" 2>&1); then
         not_ok "$what" "it went on: $said"
     elif [[ $said == *"$text"* ]]; then
         ok "$what"
@@ -80,6 +80,7 @@ server() {
     url="postgresql://tyr@127.0.0.1:$database/postgres"
     grpc=$(free_port) rest=$(free_port)
     refused 'without a database it says what is missing' 'set DATABASE_URL' "$name" server
+    # shellcheck disable=SC2016
     refused 'a role that is none is refused' 'TYR_ROLE is `nonsense`' -e TYR_ROLE=nonsense "$name"
     refused 'the daemon asks for the processes of the host' '--pid=host' "$name" daemon
     refused 'the daemon asks to be root' '--user 0 --privileged' --pid=host "$name" daemon
@@ -97,7 +98,7 @@ server() {
     same 'it ends in good order' 0 "$(engine inspect -f '{{.State.ExitCode}}' server)"
     engine rm -f server >/dev/null
     # A second one, by the argument: everything is in the database.
-    engine_run -d --name again --read-only --tmpfs /var/lib/tyr/server:mode=0700,uid=65532,gid=65532 \
+    engine_run -d --name again --read-only --volume data:/var/lib/tyr/server \
         -e DATABASE_URL="$url" "$name" server --grpc-listen "127.0.0.1:$grpc" --rest-listen "127.0.0.1:$rest" >/dev/null
     if log=$(ready again); then ok 'its argument makes it a server'; else not_ok 'its argument makes it a server' "$log"; fi
     check 'what it knew it knows again, also in another container' \
