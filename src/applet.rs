@@ -63,12 +63,13 @@ pub fn run(mut process: Process) -> Exit {
     }
 }
 
-/// Exact names only: a renamed copy would otherwise run a role nobody asked for.
+/// Exact names only: a renamed copy would otherwise run a role nobody asked for. The file of a
+/// release, `tyr-0.1.0-x86_64-linux`, is `tyr`.
 fn start(process: &mut Process) -> Result<Exit, Failure> {
     let mut args = cli::args::prepare(process.args.get(1..).unwrap_or_default());
     let called = process.args.first().map_or("", String::as_str);
     match called.rsplit('/').next().unwrap_or("") {
-        "tyr" => {
+        name if name == "tyr" || is_download(name) => {
             args.splice(0..0, role_of_environment(process, &args)?);
             match parse::<Tyr>(process, "tyr", &args)? {
                 Some(tyr) => command(process, &tyr.command),
@@ -92,6 +93,12 @@ fn start(process: &mut Process) -> Result<Exit, Failure> {
         )
         .help("call it `tyr`, `tyr-server` or `tyrd`")),
     }
+}
+
+/// `tyr-` and a version, which begins with a digit.
+fn is_download(name: &str) -> bool {
+    name.strip_prefix("tyr-")
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The command that `TYR_ROLE` stands for, when the arguments begin with none. It lets a container

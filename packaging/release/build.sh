@@ -37,9 +37,9 @@ said=$("$executable" version)
     say "the executable says it is \`$said\`"
     exit 1
 }
-"$root/packaging/deb/build.sh" "$executable" "$work" >&2
-"$root/packaging/rpm/build.sh" "$executable" "$work" >&2
-"$root/packaging/image/build.sh" "$executable" "$work" >&2
+"$root/packaging/deb/build.sh" "$built" "$work" >&2
+"$root/packaging/rpm/build.sh" "$built" "$work" >&2
+"$root/packaging/image/build.sh" "$built" "$work" >&2
 # A tag of an image has no plus sign.
 sed "s|localhost/tyr:latest|localhost/tyr:${TYR_VERSION//+/-}|" "$root/packaging/kubernetes/tyr.yaml" \
     >"$work/tyr-$TYR_VERSION-kubernetes.yaml"

@@ -33,7 +33,7 @@ fn a_symlink_name_is_its_role() {
 
 #[test]
 fn names_are_exact() {
-    for name in ["", "tyrd2", "xtyr", "TYR", "tyr ", "tyr/"] {
+    for name in ["", "tyrd2", "xtyr", "TYR", "tyr ", "tyr/", "tyr-", "tyr-x1"] {
         let (process, capture) = Process::for_test(&[name, "version"], "");
         assert_eq!(
             run(process),
@@ -42,9 +42,11 @@ fn names_are_exact() {
             capture.stdout.text()
         );
     }
-    let (process, capture) = Process::for_test(&["/usr/bin/tyr", "version"], "");
-    assert_eq!(run(process), Exit::Ok);
-    assert!(capture.stdout.text().starts_with("tyr "));
+    for name in ["/usr/bin/tyr", "./tyr-1.2.0+5.gabc-x86_64-linux"] {
+        let (process, capture) = Process::for_test(&[name, "version"], "");
+        assert_eq!(run(process), Exit::Ok);
+        assert!(capture.stdout.text().starts_with("tyr "));
+    }
 }
 
 fn with_role(role: &str, args: &[&str]) -> (Exit, String, String) {
