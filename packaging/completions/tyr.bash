@@ -48,6 +48,8 @@ _tyr() {
             "tyr enrollment-token list" | \
             "tyr enrollment-token revoke" | \
             "tyr completion" | \
+            "tyr install" | \
+            "tyr uninstall" | \
             "tyr version")
             place+=" ${COMP_WORDS[at]}"
             ;;
@@ -153,6 +155,11 @@ _tyr() {
     "tyr enrollment-token create --expires") kind=none ;;
     "tyr enrollment-token create --output") words='table json' kind=words ;;
     "tyr enrollment-token list --output") words='table json' kind=words ;;
+    "tyr install --prefix") kind=folder ;;
+    "tyr install --role") kind=none ;;
+    "tyr install --root") kind=folder ;;
+    "tyr install --output") words='table json' kind=words ;;
+    "tyr uninstall --output") words='table json' kind=words ;;
     "tyr version --output") words='table json' kind=words ;;
     "tyr-server --config") kind=file ;;
     "tyr-server --data-dir") kind=folder ;;
@@ -172,7 +179,7 @@ _tyr() {
     *)
         case $place in
         "tyr")
-            words='server daemon doctor login hosts agents policy break-glass audit enrollment-token completion version --help' kind=words
+            words='server daemon doctor login hosts agents policy break-glass audit enrollment-token completion install uninstall version --help' kind=words
             ;;
         "tyr server")
             words='--help --config --data-dir --grpc-listen --rest-listen --server-name --database-url' kind=words
@@ -282,6 +289,12 @@ _tyr() {
             ;;
         "tyr completion")
             words='--help bash zsh fish' kind=words
+            ;;
+        "tyr install")
+            words='--help --prefix --role --root --now --dry-run --output' kind=words
+            ;;
+        "tyr uninstall")
+            words='--help --purge --dry-run --output' kind=words
             ;;
         "tyr version")
             words='--help --output' kind=words

@@ -43,6 +43,8 @@ function __tyr_at
                 'tyr enrollment-token list' \
                 'tyr enrollment-token revoke' \
                 'tyr completion' \
+                'tyr install' \
+                'tyr uninstall' \
                 'tyr version'
                 set place "$place $word"
         end
@@ -62,6 +64,8 @@ complete -c tyr -n '__tyr_at tyr' -a break-glass -d 'For a while, let a host rep
 complete -c tyr -n '__tyr_at tyr' -a audit -d 'Follow and search the audit'
 complete -c tyr -n '__tyr_at tyr' -a enrollment-token -d 'Create, list and revoke enrolment tokens'
 complete -c tyr -n '__tyr_at tyr' -a completion -d 'Print the completions of a shell'
+complete -c tyr -n '__tyr_at tyr' -a install -d 'Install Tyr from this one executable'
+complete -c tyr -n '__tyr_at tyr' -a uninstall -d 'Take back what `tyr install` laid out, and enforcement off this host'
 complete -c tyr -n '__tyr_at tyr' -a version -d 'Print the version'
 complete -c tyr -n '__tyr_at tyr' -l help -s h -d 'display usage information'
 complete -c tyr -n '__tyr_at tyr server' -l help -s h -d 'display usage information'
@@ -235,6 +239,17 @@ complete -c tyr -n '__tyr_at tyr enrollment-token list' -l output -x -a 'table j
 complete -c tyr -n '__tyr_at tyr enrollment-token revoke' -l help -s h -d 'display usage information'
 complete -c tyr -n '__tyr_at tyr completion' -l help -s h -d 'display usage information'
 complete -c tyr -n '__tyr_at tyr completion' -a 'bash zsh fish'
+complete -c tyr -n '__tyr_at tyr install' -l help -s h -d 'display usage information'
+complete -c tyr -n '__tyr_at tyr install' -l prefix -x -a '(__fish_complete_directories)' -d 'where to; default /usr/local'
+complete -c tyr -n '__tyr_at tyr install' -l role -x -d 'what the host is for: cli, server, daemon or all (default); may be given several times'
+complete -c tyr -n '__tyr_at tyr install' -l root -x -a '(__fish_complete_directories)' -d 'write only the files, below this folder, as packages contain them: those of the roles named and no others, no users, no units started'
+complete -c tyr -n '__tyr_at tyr install' -l now -d 'enable and start the units, or restart those that run; needs systemd'
+complete -c tyr -n '__tyr_at tyr install' -l dry-run -d 'say what would be done, and do nothing'
+complete -c tyr -n '__tyr_at tyr install' -l output -x -a 'table json' -d 'table or json'
+complete -c tyr -n '__tyr_at tyr uninstall' -l help -s h -d 'display usage information'
+complete -c tyr -n '__tyr_at tyr uninstall' -l purge -d 'remove these too, and the user'
+complete -c tyr -n '__tyr_at tyr uninstall' -l dry-run -d 'say what would be done, and do nothing'
+complete -c tyr -n '__tyr_at tyr uninstall' -l output -x -a 'table json' -d 'table or json'
 complete -c tyr -n '__tyr_at tyr version' -l help -s h -d 'display usage information'
 complete -c tyr -n '__tyr_at tyr version' -l output -x -a 'table json' -d 'table or json'
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::file::parse;
+use super::file::{File, parse};
 use super::{Args, Config};
 use crate::exit::{Exit, Failure};
 use crate::yaml::{self, Mapping, Value};
@@ -32,15 +32,19 @@ fn packaged(uncommented: bool) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-/// Every key, as the code itself lists them when it refuses one; those of a section after its name.
+/// Every key, as serde lists them when it refuses one; those of a section after its name.
 fn keys() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for section in ["", "spool", "events"] {
         let (text, before) = match section {
-            "" => ("nonsense: 1".to_owned(), String::new()),
-            _ => (format!("{section}: {{nonsense: 1}}"), format!("{section}.")),
+            "" => (r#"{"nonsense": 1}"#.to_owned(), String::new()),
+            _ => {
+                let text = format!(r#"{{"{section}": {{"nonsense": 1}}}}"#);
+                (text, format!("{section}."))
+            }
         };
-        let refused = parse(&text).expect_err("no such key");
+        let refused = serde_json::from_str::<File>(&text);
+        let refused = refused.expect_err("no such key").to_string();
         let (_, list) = refused.split_once("expected").expect("it lists the keys");
         let quoted = list.split('`').skip(1).step_by(2);
         found.extend(quoted.map(|key| format!("{before}{key}")));
