@@ -29,6 +29,7 @@ pub mod mark;
 pub mod outbox;
 pub mod spool;
 
+pub mod history;
 pub mod policies;
 pub mod protect;
 pub mod sync;

@@ -31,10 +31,10 @@ TYR_HOOK(guard_bpf, "bpf", "security_bpf", int command)
 TYR_HOOK(guard_perf, "perf_event_open", "security_perf_event_open")
 {
 	const struct cred *cred = BPF_CORE_READ(bpf_get_current_task_btf(), cred);
-	__u64 held = ~0ULL;
+	__u64 held = 0;
 
-	bpf_core_read(&held, sizeof(held), &cred->cap_effective);
-	if (!(held & (1ULL << CAP_SYS_ADMIN | 1ULL << CAP_PERFMON)))
+	if (!bpf_core_read(&held, sizeof(held), &cred->cap_effective) &&
+	    !(held & (1ULL << CAP_SYS_ADMIN | 1ULL << CAP_PERFMON)))
 		return 0;
 	return tyr_judge_kernel(TYR_HOOK_PERF, TYR_OWN_PERF, 0, 0);
 }

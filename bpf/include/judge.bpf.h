@@ -365,8 +365,8 @@ static __noinline int tyr_decide_dentry(struct dentry *dentry, __u32 action, __u
 	}
 	work = decision.work;
 	work->kind = tyr_guard_kind(inode ? BPF_CORE_READ(inode, i_mode) : 0,
-			      inode ? BPF_CORE_READ(inode, i_rdev) : 0,
-			      BPF_CORE_READ(dentry, d_sb, s_magic));
+				    inode ? BPF_CORE_READ(inode, i_rdev) : 0,
+				    BPF_CORE_READ(dentry, d_sb, s_magic));
 	if (work->kind && hook != TYR_HOOK_UNIX_CONNECT) {
 		rule = tyr_guard_place(work, dentry, inode, work->kind, 1);
 		if (rule)

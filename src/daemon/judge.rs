@@ -5,6 +5,7 @@
 //! it is what happened, and the disagreement is said in the event and as an alarm.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -25,10 +26,10 @@ const GENERATIONS_MAX: usize = 16;
 /// A record may be read a moment before the generation it names is noted.
 const GENERATION_WAIT: Duration = Duration::from_secs(5);
 
-/// What was in force under one number.
+/// What was in force under some numbers.
 #[derive(Clone, Debug)]
 pub struct Generation {
-    pub number: u32,
+    pub numbers: RangeInclusive<u32>,
     pub policies: Arc<Vec<Effective>>,
     /// Facts of the host.
     pub host: Principal,
@@ -46,7 +47,7 @@ pub struct Generations {
 impl Generations {
     pub fn add(&self, generation: Generation) {
         let mut kept = self.lock();
-        kept.retain(|other| other.number != generation.number);
+        kept.retain(|other| other.numbers != generation.numbers);
         kept.push_back(generation);
         while kept.len() > GENERATIONS_MAX {
             kept.pop_front();
@@ -58,13 +59,16 @@ impl Generations {
     /// for, because it is noted right after the kernel got it.
     pub fn get(&self, number: u32) -> Option<Generation> {
         let is_newer = |kept: &mut VecDeque<Generation>| {
-            !kept.is_empty() && kept.iter().all(|other| other.number < number)
+            !kept.is_empty() && kept.iter().all(|other| *other.numbers.end() < number)
         };
         let waited = self
             .added
             .wait_timeout_while(self.lock(), GENERATION_WAIT, is_newer);
         let (kept, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        kept.iter().find(|other| other.number == number).cloned()
+        let mut newest_first = kept.iter().rev();
+        newest_first
+            .find(|other| other.numbers.contains(&number))
+            .cloned()
     }
 
     pub fn newest(&self) -> Option<Generation> {
@@ -212,7 +216,7 @@ pub fn judge(
     operation.reason = join(&operation.reason, &said);
     let alarm = format!(
         "kernel and evaluator disagree in generation {} about {} of {} by {}: {said}",
-        generation.number,
+        generation.numbers.end(),
         decision.action,
         operation.resource,
         decision

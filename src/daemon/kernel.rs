@@ -150,6 +150,9 @@ pub trait Kernel: Send + Sync {
     /// CLOCK_BOOTTIME now, nanoseconds.
     fn boot_ns(&self) -> u64;
 
+    /// Number of the generation in force; 0 before the first, and where nothing is enforced.
+    fn generation(&self) -> u32;
+
     /// Compiles `wanted` and puts it in force as a new generation. On an error the generation
     /// before holds.
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError>;

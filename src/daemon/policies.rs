@@ -1,5 +1,4 @@
-//! Sets of policies: from the server's message or from files to what can be put in force, and
-//! the last good set on disk.
+//! Sets of policies: from the server's message or from files to what can be put in force.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +12,6 @@ use crate::policy::{LoadOptions, load, resolve_symlinks};
 use crate::wire::proto;
 
 use super::break_glass::BreakGlass;
-use super::state::StateDir;
-
-const FILE: &str = "policies.json";
 
 /// A whole set as the server sent it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,48 +35,6 @@ pub struct Assigned {
     pub mode: Mode,
     /// Empty: every agent.
     pub agent_types: Vec<String>,
-}
-
-/// What was last put in force, for the next start.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LastGood {
-    pub set: Set,
-    /// The kernel's number for it, so that records of before a restart find their rules.
-    pub generation: u32,
-    /// It was in force as if all of it were assigned in monitor mode.
-    #[serde(default)]
-    pub monitored: bool,
-}
-
-impl LastGood {
-    /// # Errors
-    ///
-    /// The file is there and cannot be read.
-    pub fn load(state: &StateDir) -> Result<Option<LastGood>, Failure> {
-        let path = state.path(FILE);
-        let failed = |error: &dyn std::error::Error| {
-            Failure::caused(
-                Exit::Config,
-                format!("cannot read {}", path.display()),
-                error,
-            )
-            .help("remove the file to start with what the server sends")
-        };
-        let Some(bytes) = state.read(FILE).map_err(|error| failed(&error))? else {
-            return Ok(None);
-        };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| failed(&error))
-    }
-
-    /// # Errors
-    ///
-    /// The disk refuses; the set before is still there.
-    pub fn store(&self, state: &StateDir) -> std::io::Result<()> {
-        state.write(FILE, &serde_json::to_vec_pretty(self)?)
-    }
 }
 
 /// Reads a set of the server. Every problem of every policy comes back at once.

@@ -29,14 +29,15 @@ use super::engine::{Engine, HostFacts, Parts};
 use super::enroll;
 use super::export;
 use super::heartbeat::{self, About};
+use super::history::History;
 use super::identity::Identity;
-use super::judge::{Generation, Generations};
+use super::judge::Generations;
 use super::kernel::{Kernel, RunningAgent};
 use super::link::Link;
 use super::mark::Mark;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::policies::{self, LastGood, Set};
+use super::policies::{self, Set};
 use super::processes::Processes;
 use super::procfs::Procfs;
 use super::protect;
@@ -246,6 +247,7 @@ pub fn start(setup: Setup) -> Result<Running, Failure> {
         host: host_facts(&config),
         agent_types,
         set: Set::default(),
+        history: History::default(),
         own: protect::policy(&config),
         canary: Canary::every(config.canary_interval),
         glass: Glass::default(),
@@ -293,6 +295,7 @@ pub fn start(setup: Setup) -> Result<Running, Failure> {
 
 /// The policies that hold before the server has been reached.
 fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failure> {
+    let last_good = enforcer.recall()?;
     if config.server.is_none() {
         let set = policies::from_files(&config.policies, &enforcer.agent_types)?;
         if !enforcer.apply(&set) {
@@ -304,20 +307,7 @@ fn first_policies(enforcer: &mut Enforcer, config: &Config) -> Result<(), Failur
         }
         return Ok(());
     }
-    let last_good = LastGood::load(&enforcer.state)?.unwrap_or_default();
-    if last_good.generation != 0
-        && let Ok(policies) = policies::effective(&last_good.set, &enforcer.agent_types)
-    {
-        let policies = enforcer.whole(policies, last_good.monitored);
-        // Records of before this start were decided by that generation.
-        enforcer.generations.add(Generation {
-            number: last_good.generation,
-            policies,
-            host: enforcer.host.clone(),
-            moment: crate::policy::moment::Moment::from_zoned(&jiff::Zoned::now()),
-        });
-    }
-    if !enforcer.apply(&last_good.set) {
+    if !enforcer.apply(&last_good) {
         tracing::error!(
             "the last good policies cannot be put in force; what the kernel holds stays"
         );

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Zoned;
 use tokio::sync::watch;
 
+use crate::exit::Failure;
 use crate::model::event::Body;
 use crate::policy::evaluate::depends_on_clock;
 use crate::policy::moment::Moment;
@@ -17,9 +18,10 @@ use crate::wire::proto;
 
 use super::break_glass::{self, Held};
 use super::engine::Engine;
+use super::history::History;
 use super::judge::{Generation, Generations};
 use super::kernel::{Kernel, Wanted};
-use super::policies::{LastGood, Set, effective, from_message, names};
+use super::policies::{Set, effective, from_message, names};
 use super::roster::Roster;
 use super::state::StateDir;
 
@@ -74,6 +76,7 @@ pub struct Enforcer {
     pub agent_types: Vec<String>,
     /// The set in force.
     pub set: Set,
+    pub history: History,
     /// Holds beside every set.
     pub own: Effective,
     pub canary: Canary,
@@ -242,17 +245,25 @@ impl Enforcer {
             sessions: self.roster.principals(&self.host),
             moment,
         };
-        let in_force = self
-            .kernel
-            .put_in_force(&wanted)
-            .map_err(|error| error.to_string())?;
+        if self.history.begin(set, is_open) {
+            self.keep_history();
+        }
+        let in_force = self.kernel.put_in_force(&wanted).map_err(|error| {
+            if self.history.failed() {
+                self.keep_history();
+            }
+            error.to_string()
+        })?;
         let number = in_force.generation;
+        self.history.succeeded(number);
         self.generations.add(Generation {
-            number,
+            numbers: number..=number,
             policies,
             host: self.host.clone(),
             moment,
         });
+        // Before anything that takes time: the daemon may be killed.
+        self.keep_history();
         if self.glass.is_open && !is_open {
             self.tell_break_glass(None);
         }
@@ -262,14 +273,6 @@ impl Enforcer {
         self.set = set.clone();
         if self.canary.due.is_none() {
             self.prove();
-        }
-        let last_good = LastGood {
-            set: set.clone(),
-            generation: number,
-            monitored: is_open,
-        };
-        if let Err(error) = last_good.store(&self.state) {
-            tracing::error!(%error, "cannot keep the policies on disk");
         }
         if is_new || self.status.borrow().limits != in_force.limits {
             let policies = names(set);
@@ -294,6 +297,38 @@ impl Enforcer {
             status.problems.clear();
         });
         Ok(())
+    }
+
+    fn keep_history(&self) {
+        if let Err(error) = self.history.store(&self.state) {
+            tracing::error!(%error, "cannot keep the policies on disk");
+        }
+    }
+
+    /// Takes in what earlier daemons put in force: records that they did not read were decided by
+    /// it. Gives the last set.
+    ///
+    /// # Errors
+    ///
+    /// The file of it cannot be read or written.
+    pub fn recall(&mut self) -> Result<Set, Failure> {
+        self.history = History::load(&self.state, self.kernel.generation())?;
+        for stage in self.history.stages() {
+            let Some((first, last)) = stage.generations else {
+                continue;
+            };
+            let Ok(policies) = effective(&stage.set, &self.agent_types) else {
+                continue;
+            };
+            self.generations.add(Generation {
+                numbers: first..=last,
+                policies: self.whole(policies, stage.monitored),
+                host: self.host.clone(),
+                moment: Moment::from_zoned(&Zoned::now()),
+            });
+        }
+        let last = self.history.last();
+        Ok(last.map(|stage| stage.set.clone()).unwrap_or_default())
     }
 
     /// Proves that what is in force is enforced, and tells when that changes.

@@ -5,6 +5,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use super::error::Error;
 use super::image::Pages;
 use super::load::Programs;
+use super::sessions::count_change;
 use crate::policy::compile::Compiled;
 
 impl Programs {
@@ -32,17 +33,20 @@ impl Programs {
     /// Writes tables as a new generation and puts it in force in one step. `prepare` is called
     /// with its number before that: slots of sessions for it are written there.
     ///
-    /// Returns the generation. On an error the one before holds, at least for those who have not
-    /// been asked yet: put the tables in force again.
+    /// Returns the generation.
     ///
     /// # Errors
-    /// Nothing is attached, the tables do not fit, or the kernel has no memory for them.
+    /// Nothing is attached, the tables do not fit, or the kernel has no memory for them: the
+    /// generation before stays in force. Only when the last step fails, which writes one number to
+    /// a map that was just found, are the tables in force, and tasks may hold for a while to what
+    /// they worked out before: put the tables in force again.
     pub fn install(
         &self,
         compiled: &Compiled,
         prepare: impl FnOnce(u32) -> Result<(), Error>,
     ) -> Result<u32, Error> {
         let outer = self.attached()?.map("image")?;
+        let changes = self.attached()?.map("session_changes")?;
         let generation = self.generation()?.wrapping_add(1).max(1);
         let inner = Pages::new(compiled, generation)?.into_map()?;
         prepare(generation)?;
@@ -51,7 +55,7 @@ impl Programs {
             .update(&0u32.to_ne_bytes(), &id.to_ne_bytes(), MapFlags::ANY)
             .map_err(Error::bpf("put the image in force"))?;
         // Only from here on may tasks keep what they work out from it.
-        self.sessions_changed()?;
+        count_change(changes)?;
         Ok(generation)
     }
 }

@@ -35,7 +35,7 @@ fn generation(mode: Mode) -> Generation {
         agent_types: vec![],
     });
     Generation {
-        number: 3,
+        numbers: 3..=3,
         policies: Arc::new(policies.collect()),
         host: Principal::default(),
         moment: Moment::from_civil(date(2026, 11, 18).at(12, 0, 0, 0)),
@@ -291,15 +291,15 @@ fn a_generation_is_waited_for_when_it_is_new_and_not_when_it_is_old() {
     let thread = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(50));
         adding.add(Generation {
-            number: 4,
+            numbers: 4..=4,
             ..generation(Mode::Enforce)
         });
     });
-    assert_eq!(generations.get(4).map(|found| found.number), Some(4));
+    assert_eq!(generations.get(4).map(|found| found.numbers), Some(4..=4));
     thread.join().unwrap();
     for number in 5..40 {
         generations.add(Generation {
-            number,
+            numbers: number..=number,
             ..generation(Mode::Enforce)
         });
     }

@@ -243,6 +243,10 @@ impl Kernel for Live {
         boot_clock_ns()
     }
 
+    fn generation(&self) -> u32 {
+        self.programs.generation().unwrap_or_default()
+    }
+
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
         let mut limits = if self.is_observing() {
             Vec::new()

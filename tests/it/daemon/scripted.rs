@@ -338,6 +338,10 @@ impl Kernel for Scripted {
         1_000_000_000 + self.started.elapsed().as_nanos() as u64
     }
 
+    fn generation(&self) -> u32 {
+        self.state.lock().unwrap().generation
+    }
+
     fn put_in_force(&self, wanted: &Wanted) -> Result<InForce, KernelError> {
         let mut state = self.state.lock().unwrap();
         if let Some(message) = &state.fails {
