@@ -156,7 +156,7 @@ _tyr() {
     "tyr enrollment-token create --output") words='table json' kind=words ;;
     "tyr enrollment-token list --output") words='table json' kind=words ;;
     "tyr install --prefix") kind=folder ;;
-    "tyr install --role") kind=none ;;
+    "tyr install --role") words='cli server daemon all' kind=words ;;
     "tyr install --root") kind=folder ;;
     "tyr install --output") words='table json' kind=words ;;
     "tyr uninstall --output") words='table json' kind=words ;;

@@ -241,7 +241,7 @@ complete -c tyr -n '__tyr_at tyr completion' -l help -s h -d 'display usage info
 complete -c tyr -n '__tyr_at tyr completion' -a 'bash zsh fish'
 complete -c tyr -n '__tyr_at tyr install' -l help -s h -d 'display usage information'
 complete -c tyr -n '__tyr_at tyr install' -l prefix -x -a '(__fish_complete_directories)' -d 'where to; default /usr/local'
-complete -c tyr -n '__tyr_at tyr install' -l role -x -d 'what the host is for: cli, server, daemon or all (default); may be given several times'
+complete -c tyr -n '__tyr_at tyr install' -l role -x -a 'cli server daemon all' -d 'what the host is for: cli, server, daemon or all (default); may be given several times'
 complete -c tyr -n '__tyr_at tyr install' -l root -x -a '(__fish_complete_directories)' -d 'write only the files, below this folder, as packages contain them: those of the roles named and no others, no users, no units started'
 complete -c tyr -n '__tyr_at tyr install' -l now -d 'enable and start the units, or restart those that run; needs systemd'
 complete -c tyr -n '__tyr_at tyr install' -l dry-run -d 'say what would be done, and do nothing'

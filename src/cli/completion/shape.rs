@@ -129,6 +129,7 @@ fn words(name: &str) -> Option<Vec<String>> {
             .map(Severity::name),
         ),
         "--mode" => owned(&[Mode::Enforce, Mode::Monitor].map(Mode::name)),
+        "--role" => owned(&["cli", "server", "daemon", "all"]),
         "--engine" => owned(&["evaluator", "kernel", "both"]),
         "--kind" => owned(&[
             "operation",
