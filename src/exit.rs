@@ -32,7 +32,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    pub const ALL: [Exit; 13] = [
+    pub const ALL: [Exit; Exit::Released as usize + 1] = [
         Exit::Ok,
         Exit::Failure,
         Exit::Usage,
@@ -46,6 +46,7 @@ impl Exit {
         Exit::Protocol,
         Exit::NoPermission,
         Exit::Config,
+        Exit::Released,
     ];
 
     /// The number the operating system gets.
