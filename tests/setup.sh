@@ -176,7 +176,7 @@ step_package() {
 
 # What a release is made with besides its packages, and what looks at it.
 step_release() {
-    packages binutils podman postgresql-common python3-venv runc util-linux
+    packages binutils podman python3-venv runc util-linux
     if ! command -v cargo-cyclonedx >/dev/null; then
         say "building cargo-cyclonedx $cargo_cyclonedx"
         cargo install --quiet --locked "cargo-cyclonedx@$cargo_cyclonedx"
