@@ -1,20 +1,18 @@
 #!/usr/bin/env bash
-# Runs in the guest: the image as daemon, which enforces on the guest.
+# Runs in the guest: the image as daemon in a container of runc, which enforces on
+# the guest itself.
 #
-#   tests/package/image-guest.sh IMAGE.tar
+#   tests/package/image-guest.sh BUNDLES     as tests/package/bundle.py made them:
+#                                            daemon, doctor, release
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 # shellcheck source=tests/package/checks.sh
 source tests/package/checks.sh
-# shellcheck source=tests/package/engine.sh
-source tests/package/engine.sh
-image=$1
+bundles=$1
+log=/run/daemon.log
 
-mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null || true
-engine_in /var/lib/tyr-engine
-engine load --quiet --input "$image" >/dev/null
-name=$(engine images --format '{{.Repository}}:{{.Tag}}' localhost/tyr)
+mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 
 # An agent, by what its executable is called, and what it may not read. The policy names a link.
 mkdir -p /opt/agent/bin /opt/secret /etc/tyr
@@ -37,52 +35,56 @@ spec:
 POLICY
 
 agent() { /opt/agent/bin/codex "$@"; }
-# denied WHAT: an agent is refused the secret and may read everything else.
+
+# denied WHAT: an agent is refused the secret.
 denied() {
     local said
-    said=$(agent /opt/secret/key 2>&1) && { not_ok "$1" "read: $said"; return; }
-    same "$1" '/opt/agent/bin/codex: /opt/secret/key: Operation not permitted' "$said"
+    if said=$(agent /opt/secret/key 2>&1); then
+        not_ok "$1" "it read $said"
+    else
+        same "$1" '/opt/agent/bin/codex: /opt/secret/key: Operation not permitted' "$said"
+    fi
 }
+
+# says TEXT SECONDS: waits until the daemon's log has it.
+says() {
+    local end=$((SECONDS + $2))
+    until grep -q -- "$1" "$log"; do
+        ((SECONDS < end)) && kill -0 "$(cat /run/daemon.pid)" 2>/dev/null || return 1
+        sleep 0.2
+    done
+}
+
+# start WHAT: the daemon, in a container of its own.
 start() {
-    engine_run --detach --name daemon --privileged --pid=host --user 0 "$name" \
-        daemon --policy /etc/tyr/policy.yaml --print-events >/dev/null
+    runc run --detach --pid-file /run/daemon.pid --bundle "$bundles/daemon" daemon </dev/null >"$log" 2>&1
+    if says 'the daemon is ready' 600; then ok "$1"; else not_ok "$1" "$(tail -n 20 "$log")"; fi
 }
 
 same 'before, nothing is denied' key "$(agent /opt/secret/key)"
-start
-for _ in $(seq 600); do
-    said=$(engine logs daemon 2>&1)
-    [[ $said != *'the daemon is ready'* ]] || break
-    [[ $(engine inspect -f '{{.State.Running}}' daemon) == true ]] || break
-    sleep 0.5
-done
-if [[ $said == *'the daemon is ready'* ]]; then ok 'the daemon starts in a container'; else not_ok 'the daemon starts in a container' "$said"; fi
-check 'it works in the mounts of the host' \
-    test "$(readlink "/proc/$(engine inspect -f '{{.State.Pid}}' daemon)/ns/mnt")" = "$(readlink /proc/1/ns/mnt)"
+start 'the daemon starts in a container'
+pid=$(</run/daemon.pid)
+same 'it works in the mounts of the host' "$(readlink /proc/1/ns/mnt)" "$(readlink "/proc/$pid/ns/mnt")"
 denied 'an agent of the host is refused a file, through the link that its rule names'
 same 'and may read others' free "$(agent /opt/free)"
 same 'who is no agent is free' key "$(cat /opt/secret/key)"
-for _ in $(seq 60); do
-    said=$(engine logs daemon 2>&1 | grep '"deny-secret"' || true)
-    [[ -z $said ]] || break
-    sleep 0.5
-done
-if [[ $said == *'/opt/secret/key'* ]]; then ok 'the denial is an event with its rule'; else not_ok 'the denial is an event with its rule' "$said"; fi
+says '"deny-secret"' 60 || true
+if grep '"deny-secret"' "$log" | grep -q '/opt/secret/key'; then
+    ok 'the denial is an event with its rule'
+else
+    not_ok 'the denial is an event with its rule' "$(tail -n 5 "$log")"
+fi
 check 'its state is on the host' test -S /var/lib/tyr/control.sock
 check 'what it loaded is pinned on the host' compgen -G '/sys/fs/bpf/tyr/*/links/*'
-if said=$(engine_run --rm --privileged --pid=host --user 0 "$name" doctor 2>&1); then
-    ok 'doctor in a container proves enforcement'
-else
-    not_ok 'doctor in a container proves enforcement' "$said"
-fi
+check 'doctor in a container proves enforcement' runc run --bundle "$bundles/doctor" doctor
 
-engine kill daemon >/dev/null
-engine wait daemon >/dev/null
+runc kill daemon KILL
+while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
 denied 'without its container it is still refused'
-engine rm daemon >/dev/null
-start
-check 'a new container takes over and lets go when it is asked to' \
-    engine_run --rm --privileged --pid=host --user 0 "$name" daemon --release
+runc delete --force daemon
+start 'a new container takes over'
+denied 'and it is still refused'
+check 'it lets go when another container asks it to' runc run --bundle "$bundles/release" release
 same 'then nothing is denied' key "$(agent /opt/secret/key)"
-engine_clear
+check 'and nothing is pinned' bash -c '! compgen -G "/sys/fs/bpf/tyr/*"'
 finish

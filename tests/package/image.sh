@@ -109,11 +109,15 @@ server() {
 engine load --quiet --input "$image" >/dev/null
 name=$(engine images --format '{{.Repository}}:{{.Tag}}' localhost/tyr)
 server
+# Not below $work: in the guest /tmp is another one.
+bundles=$PWD/target/package/bundles
+/usr/bin/python3 -B tests/package/bundle.py "$image" "$bundles" \
+    'daemon=daemon --policy /etc/tyr/policy.yaml --print-events' 'doctor=doctor' 'release=daemon --release'
 for kernel; do
     echo "-- image as daemon, Linux $kernel"
     log=$(mktemp)
     status=0
-    KERNEL=$kernel tests/vm/run.sh "tests/package/image-guest.sh $(printf '%q ' "$image")" | tee "$log" || status=$?
+    KERNEL=$kernel tests/vm/run.sh "tests/package/image-guest.sh $(printf %q "$bundles")" | tee "$log" || status=$?
     counted=$(tr -d '\r' <"$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$' | tail -n1 || true)
     rm -f "$log"
     if [[ $counted =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] && ((status == 0 || BASH_REMATCH[2] > 0)); then
