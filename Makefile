@@ -17,11 +17,20 @@ setup: ## install everything that building and testing needs, by package name
 setup-build:
 	@tests/setup.sh build
 
+setup-package: setup-build
+	@tests/setup.sh package
+
 setup-check:
 	@tests/setup.sh build check
 
 build: setup-build ## build the release executable, target/release/tyr
 	cargo build --locked --release
+
+deb: setup-package ## make the .deb files of tyr, tyr-server and tyrd in target/package
+	@packaging/deb/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
+rpm: setup-package ## make the .rpm files of tyr, tyr-server and tyrd in target/package
+	@packaging/rpm/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
 
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
