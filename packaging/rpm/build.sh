@@ -5,15 +5,15 @@
 #
 # With rpmbuild, Debian's package rpm: cargo-generate-rpm writes no symbolic links
 # and gives every file of a pattern one mode. The same tree gives the same bytes.
-# Prints the paths.
+# Prints the paths. TYR_VERSION is the version; default: that of the tree.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 root=$(cd "$here/../.." && pwd -P)
 executable=${1:?usage: packaging/rpm/build.sh EXECUTABLE [FOLDER]}
 out=$(realpath -m "${2:-$root/target/package}")
-version=$("$root/packaging/version.sh")
-SOURCE_DATE_EPOCH=$("$root/packaging/date.sh")
+version=${TYR_VERSION:-$("$root/packaging/version.sh")}
+SOURCE_DATE_EPOCH=$("$root/packaging/version.sh" epoch)
 export SOURCE_DATE_EPOCH
 
 stage=$("$root/packaging/stage.sh" "$executable")

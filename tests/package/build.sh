@@ -11,7 +11,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 out=$PWD/target/package
-now=$(packaging/version.sh)
+now=${TYR_VERSION:-$(packaging/version.sh)}
 next=$now.next1
 
 # executable VERSION: builds it and puts it where the next build leaves it alone.
@@ -33,4 +33,4 @@ for name in now next; do
     TYR_VERSION=${!name} packaging/deb/build.sh "$out/$name/tyr" "$out/$name"
     TYR_VERSION=${!name} packaging/rpm/build.sh "$out/$name/tyr" "$out/$name"
 done
-printf '["%s", "%s"]\n' "$now" "$next" >"$out/versions.json"
+printf '%s %s\n' "$now" "$next" >"$out/versions"

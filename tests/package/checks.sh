@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Counts what was seen and what was not, in the format of tests/e2e/stack.py. Source it.
 
 passed=0 failed=0

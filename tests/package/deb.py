@@ -19,6 +19,8 @@ TOKEN = pathlib.Path("/etc/tyr/enrollment-token")
 EARLY = pathlib.Path("/etc/systemd/system/early-agent.service")
 EARLY_REPORT = DATA / "early.json"
 FRAMEWORK = DATA / "lib/site-packages/langgraph"
+# What systemd-analyze may count; the units say for each right why it is needed.
+EXPOSURE_MAX = {"tyr-server.service": 1.5, "tyrd.service": 4.5}
 # Pause of the probe between two opens, seconds, and how many it makes at most.
 PAUSE = 0.05
 STEPS = 40_000
@@ -84,6 +86,18 @@ def install(checks):
                 and modes[2] == "700 tyr tyr", modes)
     left = {path.name for path in pathlib.Path("/var/lib/tyr").iterdir() if path.stat().st_mode & 0o077}
     checks.that("nothing of the daemon's state is open to others", not left, left)
+
+
+def harden(checks):
+    """What systemd-analyze security says of both units"""
+    for unit, most in EXPOSURE_MAX.items():
+        lines = must("systemd-analyze", "security", "--no-pager", unit).splitlines()
+        verdict = next(line for line in lines if "Overall exposure" in line)
+        for line in [line for line in lines if line.startswith("✗")]:
+            say("  " + line.rstrip())
+        say("  " + verdict.strip("→ "))
+        exposure = float(verdict.split(": ")[1].split()[0])
+        checks.that(f"the exposure of {unit} is at most {most}", exposure <= most, exposure)
 
 
 def enrol(checks):
@@ -229,4 +243,4 @@ def afterwards(checks):
 
 
 # A reboot lies between them.
-BOOTS = ((install, enrol), (reboot, upgrade, remove, purge), (afterwards,))
+BOOTS = ((install, harden, enrol), (reboot, upgrade, remove, purge), (afterwards,))

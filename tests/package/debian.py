@@ -60,7 +60,7 @@ def debs(version):
 
 def versions():
     """The version under test and the higher one, without Debian's revision."""
-    return json.loads((FILES / "versions.json").read_text())
+    return (FILES / "versions").read_text().split()
 
 
 def installed():

@@ -25,10 +25,10 @@ class Broken(Exception):
     """A command that did not end as it must."""
 
 
-def run(*command, stdin=""):
+def run(*command, stdin="", seconds=1800):
     """Status and everything that a command said."""
     done = subprocess.run(
-        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False
+        command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False
     )
     return done.returncode, done.stdout
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=tests/package/checks.sh
 source tests/package/checks.sh
 now=target/package/now
-version=$(packaging/version.sh)
+read -r version _ <target/package/versions
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 stage=$(packaging/stage.sh "$now/tyr")
@@ -32,7 +32,7 @@ check "all three ways start from the same bytes: .deb" cmp "$now/tyr" "$scratch/
 check "all three ways start from the same bytes: .rpm" cmp "$now/tyr" "$scratch/rpm/tyr/usr/bin/tyr"
 
 for kind in deb rpm; do
-    packaging/$kind/build.sh "$now/tyr" "$scratch/again" >/dev/null
+    TYR_VERSION=$version packaging/$kind/build.sh "$now/tyr" "$scratch/again" >/dev/null
     for file in "$now"/*."$kind"; do
         check "built again, ${file##*/} has the same bytes" cmp "$file" "$scratch/again/${file##*/}"
     done

@@ -10,7 +10,7 @@ What the scenario reports is printed as it comes; the console is kept in target/
 line counts the checks; a machine that stops too early, or takes too long, counts as one that failed.
 
     TYR_CACHE        where tests/setup.sh put the disk (.cache)
-    MACHINE_TIMEOUT  seconds for the whole run (3600)
+    MACHINE_TIMEOUT  seconds for the whole run (5400)
     CPUS, MEM        2, 3G
 """
 
@@ -24,7 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("TYR_CACHE", ROOT / ".cache")).resolve()
 OUT = ROOT / "target/package"
-TIMEOUT_SECONDS = int(os.environ.get("MACHINE_TIMEOUT", "3600"))
+TIMEOUT_SECONDS = int(os.environ.get("MACHINE_TIMEOUT", "5400"))
 DATA_SIZE = "2G"
 END = "machine: the scenario has ended"
 # What is costly under emulation and changes nothing about packages, systemd or enforcement.
