@@ -66,6 +66,13 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 	cargo build --locked
 	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
 
+static: setup-build ## build the static executable, one file that needs no other, and print where it is
+	@packaging/static.sh
+
+test-package: setup-build ## test the static executable alone, and that the same tree gives the same bytes; needs root
+	@tests/setup.sh package
+	@tests/package/run.sh
+
 fmt: ## format the Rust code
 	cargo fmt
 

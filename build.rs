@@ -89,7 +89,11 @@ fn clang_arguments(root: &Path) -> Result<Vec<OsString>, Box<dyn Error>> {
         "-Wno-unused-parameter",
         "-Wno-sign-compare",
     ];
-    let mut arguments = vec![include, multiarch.into()];
+    // BTF names the file of every line: the object must be the same wherever the tree lies.
+    let mut prefix_map = OsString::from("-ffile-prefix-map=");
+    prefix_map.push(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set")?);
+    prefix_map.push("=/tyr");
+    let mut arguments = vec![include, multiarch.into(), prefix_map];
     arguments.extend(warnings.map(OsString::from));
     Ok(arguments)
 }

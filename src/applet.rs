@@ -29,6 +29,8 @@ enum Command {
     BreakGlass(cli::break_glass::Args),
     Audit(cli::audit::Args),
     EnrollmentToken(cli::enrollment_token::Args),
+    Install(cli::install::Args),
+    Uninstall(cli::install::UninstallArgs),
     Version(cli::version::Args),
 }
 
@@ -84,6 +86,8 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
         Command::BreakGlass(args) => cli::break_glass::run(process, args),
         Command::Audit(args) => cli::audit::run(process, args),
         Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
+        Command::Install(args) => cli::install::run(process, args),
+        Command::Uninstall(args) => cli::install::uninstall(process, args),
         Command::Version(args) => cli::version::run(process, args),
     }
 }

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod doctor;
 pub mod enrollment_token;
 pub mod hosts;
+pub mod install;
 pub mod login;
 pub mod output;
 pub mod policy;

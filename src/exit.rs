@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Exit statuses, those of sysexits.h.
+/// Exit statuses: those of sysexits.h, and one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Ok,
@@ -26,6 +26,9 @@ pub enum Exit {
     Protocol,
     NoPermission,
     Config,
+    /// The daemon took enforcement off as it was told to, and is not to be started again. Not of
+    /// sysexits.h, whose last is 78.
+    Released,
 }
 
 impl Exit {
@@ -45,6 +48,7 @@ impl Exit {
             Exit::Protocol => 76,
             Exit::NoPermission => 77,
             Exit::Config => 78,
+            Exit::Released => 79,
         }
     }
 }

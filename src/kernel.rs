@@ -24,6 +24,7 @@ pub mod links;
 pub mod load;
 pub mod memory;
 pub mod mounts;
+pub mod names;
 pub mod object;
 pub mod own;
 pub mod pins;

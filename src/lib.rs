@@ -10,6 +10,8 @@ pub mod policy;
 
 pub mod kernel;
 
+pub mod install;
+
 pub mod tls;
 pub mod wire;
 

@@ -169,7 +169,7 @@ step_compat() {
 
 # What makes packages and looks into them.
 step_package() {
-    packages cpio dpkg-dev lintian rpm rpmlint
+    packages binutils cpio dpkg-dev lintian python3 rpm rpmlint strace util-linux
     if ! command -v cargo-deb >/dev/null; then
         say "building cargo-deb $cargo_deb"
         cargo install --quiet --locked "cargo-deb@$cargo_deb"

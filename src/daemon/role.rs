@@ -25,7 +25,7 @@ const WORKERS: usize = 2;
 /// How often memory that was freed is given back.
 const MEMORY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs the daemon until SIGTERM or SIGINT.
+/// Runs the daemon until SIGTERM or SIGINT, or until somebody releases this host.
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ async fn serve(
     let outcome = release::take_off(kernel, signatures);
     asker.answer(&outcome).await;
     outcome
-        .map(|()| Exit::Ok)
+        .map(|()| Exit::Released)
         .map_err(|error| Failure::caused(Exit::Os, "cannot take enforcement off", &error))
 }
 

@@ -292,6 +292,9 @@ fn spawn(
         .args([
             "-c",
             "max_wal_size=4GB",
+            // No query here runs long enough for it, and the unit forbids to make code.
+            "-c",
+            "jit=off",
             "-c",
             "logging_collector=off",
             "-c",

@@ -7,7 +7,7 @@ use tyr::exit::Exit;
 use tyr::process::Process;
 
 /// Every command that has a page of its own.
-const PAGES: [&str; 38] = [
+const PAGES: [&str; 40] = [
     "",
     "server",
     "daemon",
@@ -44,6 +44,8 @@ const PAGES: [&str; 38] = [
     "enrollment-token create",
     "enrollment-token list",
     "enrollment-token revoke",
+    "install",
+    "uninstall",
     "version",
     "nonsense",
 ];

@@ -7,3 +7,4 @@ mod policy;
 mod server;
 mod support;
 mod tidy;
+mod units;

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     ("policy", &["model", "yaml"]),
     ("kernel", &["model", "policy"]),
+    ("install", &["kernel"]),
     ("wire", &["model", "policy"]),
     ("tls", &[]),
     (
@@ -23,7 +24,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["model", "policy", "kernel", "wire", "tls", "exit", "log"],
+        &[
+            "model", "policy", "kernel", "install", "wire", "tls", "exit", "log",
+        ],
     ),
 ];
 
