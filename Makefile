@@ -69,7 +69,7 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 static: setup-build ## build the static executable, one file that needs no other, and print where it is
 	@packaging/static.sh
 
-test-package: setup-build ## test the static executable alone, and that the same tree gives the same bytes; needs root
+test-package: setup-build ## try what is shipped: the static file, packages on an empty Debian 12 with systemd, README's commands; needs root
 	@tests/setup.sh package
 	@tests/package/run.sh
 
