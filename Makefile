@@ -20,6 +20,9 @@ setup-build:
 setup-package: setup-build
 	@tests/setup.sh package
 
+setup-release: setup-build
+	@tests/setup.sh release
+
 setup-check:
 	@tests/setup.sh build check
 
@@ -65,6 +68,15 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 	@tests/setup.sh vm
 	cargo build --locked
 	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
+
+generated: setup-check ## write completions, generated parts of manual pages and help texts anew
+	UPDATE_GOLDEN=1 cargo test --locked --test it -- packaged_files_are_what generated_parts help_is_word
+
+image: setup-build ## make the container image, an archive for podman, docker and skopeo, in target/package
+	@packaging/image/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
+release: setup-package setup-release ## make everything that is shipped, with checksums, in target/release-VERSION
+	@packaging/release/build.sh
 
 static: setup-build ## build the static executable, one file that needs no other, and print where it is
 	@packaging/static.sh

@@ -17,6 +17,9 @@ python=/usr/bin/python3
 virtme_ng=1.42
 cargo_deny=0.20.2
 cargo_deb=3.8.0
+cargo_cyclonedx=0.5.9
+# Both carry the schemas that they check against.
+release_checks="cyclonedx-python-lib[json-validation]==11.12.0 kubernetes-validate==1.34.1"
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -89,7 +92,8 @@ install_postgresql() {
 step_check() {
     cargo fmt --version >/dev/null 2>&1 || fail "no rustfmt: rustup component add rustfmt"
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
-    packages iproute2
+    # The shells that have completions, and what reads manual pages.
+    packages bash fish iproute2 mandoc zsh
     if ! command -v cargo-deny >/dev/null; then
         say "building cargo-deny $cargo_deny"
         cargo install --quiet --locked "cargo-deny@$cargo_deny"
@@ -187,11 +191,30 @@ install_debian() {
     as_root "$root/tests/package/debian.sh" "$cache/debian" >/dev/null
 }
 
+# What a release is made with besides its packages, and what looks at it.
+step_release() {
+    packages binutils podman postgresql-common python3-venv runc util-linux
+    if ! command -v cargo-cyclonedx >/dev/null; then
+        say "building cargo-cyclonedx $cargo_cyclonedx"
+        cargo install --quiet --locked "cargo-cyclonedx@$cargo_cyclonedx"
+    fi
+    once release "$release_checks $python" install_release_checks
+}
+
+install_release_checks() {
+    local names
+    read -ra names <<<"$release_checks"
+    say "installing ${names[*]}"
+    rm -rf "$cache/release"
+    "$python" -m venv "$cache/release"
+    "$cache/release/bin/pip" --quiet --disable-pip-version-check install "${names[@]}"
+}
+
 mkdir -p "$cache"
 (($#)) || set -- build check vm agents
 for step in "$@"; do
     case $step in
-    build | check | vm | agents | compat | package | debian) "step_$step" ;;
-    *) fail "no step '$step': choose from build, check, vm, agents, compat, package, debian" ;;
+    build | check | vm | agents | compat | package | debian | release) "step_$step" ;;
+    *) fail "no step '$step': choose from build, check, vm, agents, compat, package, debian, release" ;;
     esac
 done

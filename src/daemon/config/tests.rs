@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use argh::FromArgs;
 use super::file::parse;
 use super::{Args, Config};
 use crate::exit::{Exit, Failure};
+use crate::yaml::{self, Mapping, Value};
 
 fn resolve(args: &[&str]) -> Result<Config, Failure> {
     let args = Args::from_args(&["tyrd"], args).expect("the options are known");
@@ -28,6 +30,50 @@ fn packaged(uncommented: bool) -> String {
         }
     });
     lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Every key, as the code itself lists them when it refuses one; those of a section after its name.
+fn keys() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for section in ["", "spool", "events"] {
+        let (text, before) = match section {
+            "" => ("nonsense: 1".to_owned(), String::new()),
+            _ => (format!("{section}: {{nonsense: 1}}"), format!("{section}.")),
+        };
+        let refused = parse(&text).expect_err("no such key");
+        let (_, list) = refused.split_once("expected").expect("it lists the keys");
+        let quoted = list.split('`').skip(1).step_by(2);
+        found.extend(quoted.map(|key| format!("{before}{key}")));
+    }
+    found
+}
+
+#[test]
+fn the_packaged_file_has_every_key_and_no_other() {
+    let shown: Mapping = yaml::from_str(&packaged(true)).expect("the packaged file is valid");
+    let mut found = BTreeSet::new();
+    for (key, value) in &shown {
+        // Its keys are the operator's.
+        if let (Value::Mapping(section), true) = (value, key != "labels") {
+            found.extend(section.iter().map(|(inner, _)| format!("{key}.{inner}")));
+        }
+        found.insert(key.clone());
+    }
+    assert_eq!(found, keys());
+}
+
+#[test]
+fn the_manual_has_every_key_and_no_other() {
+    let manual = include_str!("../../../packaging/man/tyrd.8");
+    let (_, after) = manual.split_once(".Sh CONFIGURATION\n").expect("a section");
+    let section = after.split(".Sh ").next().unwrap_or_default();
+    let named = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ic "));
+    assert_eq!(
+        named.map(str::to_owned).collect::<BTreeSet<String>>(),
+        keys()
+    );
 }
 
 #[test]
