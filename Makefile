@@ -29,6 +29,12 @@ setup-check:
 build: setup-build ## build the release executable, target/release/tyr
 	cargo build --locked --release
 
+deb: setup-package ## make the .deb files of tyr, tyr-server and tyrd in target/package
+	@packaging/deb/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
+rpm: setup-package ## make the .rpm files of tyr, tyr-server and tyrd in target/package
+	@packaging/rpm/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
 
@@ -75,7 +81,7 @@ release: setup-package setup-release ## make everything that is shipped, with ch
 static: setup-build ## build the static executable, one file that needs no other, and print where it is
 	@packaging/static.sh
 
-test-package: setup-build ## test the static executable alone, and that the same tree gives the same bytes; needs root
+test-package: setup-build ## try what is shipped: the static file, packages on an empty Debian 12 with systemd, README's commands; needs root
 	@tests/setup.sh package
 	@tests/package/run.sh
 
