@@ -17,11 +17,23 @@ setup: ## install everything that building and testing needs, by package name
 setup-build:
 	@tests/setup.sh build
 
+setup-package: setup-build
+	@tests/setup.sh package
+
+setup-release: setup-build
+	@tests/setup.sh release
+
 setup-check:
 	@tests/setup.sh build check
 
 build: setup-build ## build the release executable, target/release/tyr
 	cargo build --locked --release
+
+deb: setup-package ## make the .deb files of tyr, tyr-server and tyrd in target/package
+	@packaging/deb/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
+rpm: setup-package ## make the .rpm files of tyr, tyr-server and tyrd in target/package
+	@packaging/rpm/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
 
 test: setup lint deny ## check and test everything, on both kernels; ends with "N passed, N failed"
 	@tests/test.sh
@@ -57,10 +69,19 @@ test-kill: setup-build ## kill the daemon KILLS=100 times under a steady probe; 
 	cargo build --locked
 	@KERNEL=$(KERNEL) VM_TIMEOUT=3600 tests/vm/run.sh 'KILLS=$(KILLS) python3 -B tests/e2e/restart.py'
 
+generated: setup-check ## write completions, generated parts of manual pages and help texts anew
+	UPDATE_GOLDEN=1 cargo test --locked --test it -- packaged_files_are_what generated_parts help_is_word
+
+image: setup-build ## make the container image, an archive for podman, docker and skopeo, in target/package
+	@packaging/image/build.sh "$$(TYR_VERSION=$$(packaging/version.sh) packaging/static.sh)"
+
+release: setup-package setup-release ## make everything that is shipped, with checksums, in target/release-VERSION
+	@packaging/release/build.sh
+
 static: setup-build ## build the static executable, one file that needs no other, and print where it is
 	@packaging/static.sh
 
-test-package: setup-build ## test the static executable alone, and that the same tree gives the same bytes; needs root
+test-package: setup-build ## try what is shipped: the static file, packages on an empty Debian 12 with systemd, README's commands; needs root
 	@tests/setup.sh package
 	@tests/package/run.sh
 

@@ -2,21 +2,25 @@
 
 use std::io::Write;
 
-use argh::{EarlyExit, FromArgs};
+use argh::{ArgsInfo, EarlyExit, FromArgs};
 
 use crate::exit::{self, Exit, Failure};
 use crate::process::Process;
-use crate::{cli, daemon, log, server};
+use crate::{cli, daemon, kernel, log, server};
+
+/// Names the role of a call without a command.
+const ROLE: &str = "TYR_ROLE";
+const ROLES: [&str; 2] = ["server", "daemon"];
 
 /// Governs AI agents on Linux hosts: finds them, decides in the kernel what they may touch, and
 /// keeps the audit of it on a server.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 struct Tyr {
     #[argh(subcommand)]
     command: Command,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Command {
     Server(server::config::Options),
@@ -29,9 +33,19 @@ enum Command {
     BreakGlass(cli::break_glass::Args),
     Audit(cli::audit::Args),
     EnrollmentToken(cli::enrollment_token::Args),
+    Completion(cli::completion::Args),
     Install(cli::install::Args),
     Uninstall(cli::install::UninstallArgs),
     Version(cli::version::Args),
+}
+
+/// Every name that Tyr can be called by, with the arguments it takes then.
+pub fn programs() -> [cli::completion::Program; 3] {
+    [
+        ("tyr", Tyr::get_args_info()),
+        ("tyr-server", server::config::Options::get_args_info()),
+        ("tyrd", daemon::config::Args::get_args_info()),
+    ]
 }
 
 /// Runs the role that `process.args` ask for and tells how it ended. An error is printed here,
@@ -49,21 +63,28 @@ pub fn run(mut process: Process) -> Exit {
     }
 }
 
-/// Exact names only: a renamed copy would otherwise run a role nobody asked for.
+/// Exact names only: a renamed copy would otherwise run a role nobody asked for. The file of a
+/// release, `tyr-0.1.0-x86_64-linux`, is `tyr`.
 fn start(process: &mut Process) -> Result<Exit, Failure> {
-    let args = cli::args::prepare(process.args.get(1..).unwrap_or_default());
+    let mut args = cli::args::prepare(process.args.get(1..).unwrap_or_default());
     let called = process.args.first().map_or("", String::as_str);
     match called.rsplit('/').next().unwrap_or("") {
-        "tyr" => match parse::<Tyr>(process, "tyr", &args)? {
-            Some(tyr) => command(process, &tyr.command),
-            None => Ok(Exit::Ok),
-        },
+        name if name == "tyr" || is_download(name) => {
+            args.splice(0..0, role_of_environment(process, &args)?);
+            match parse::<Tyr>(process, "tyr", &args)? {
+                Some(tyr) => command(process, &tyr.command),
+                None => Ok(Exit::Ok),
+            }
+        }
         "tyr-server" => match parse(process, "tyr-server", &args)? {
             Some(options) => run_server(process, &options),
             None => Ok(Exit::Ok),
         },
         "tyrd" => match parse(process, "tyrd", &args)? {
-            Some(args) => daemon::role::run(process, &args),
+            Some(args) => {
+                enter_host(process)?;
+                daemon::role::run(process, &args)
+            }
             None => Ok(Exit::Ok),
         },
         other => Err(Failure::new(
@@ -74,11 +95,40 @@ fn start(process: &mut Process) -> Result<Exit, Failure> {
     }
 }
 
+/// `tyr-` and a version, which begins with a digit.
+fn is_download(name: &str) -> bool {
+    name.strip_prefix("tyr-")
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// The command that `TYR_ROLE` stands for, when the arguments begin with none. It lets a container
+/// have its role from outside; a command that is written out goes before.
+fn role_of_environment(process: &Process, args: &[String]) -> Result<Option<String>, Failure> {
+    if args.first().is_some_and(|first| !first.starts_with('-')) {
+        return Ok(None);
+    }
+    match process.var(ROLE) {
+        None => Ok(None),
+        Some(role) if ROLES.contains(&role) => Ok(Some(role.to_owned())),
+        Some(other) => Err(Failure::new(
+            Exit::Usage,
+            format!("{ROLE} is `{other}`, which is no role"),
+        )
+        .help("set it to server or daemon, or leave it out and name a command")),
+    }
+}
+
 fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Server(options) => run_server(process, options),
-        Command::Daemon(args) => daemon::role::run(process, args),
-        Command::Doctor(args) => cli::doctor::run(process, args),
+        Command::Daemon(args) => {
+            enter_host(process)?;
+            daemon::role::run(process, args)
+        }
+        Command::Doctor(args) => {
+            enter_host(process)?;
+            cli::doctor::run(process, args)
+        }
         Command::Login(args) => cli::login::run(process, args),
         Command::Hosts(args) => cli::hosts::run(process, args),
         Command::Agents(args) => cli::agents::run(process, args),
@@ -86,9 +136,22 @@ fn command(process: &mut Process, command: &Command) -> Result<Exit, Failure> {
         Command::BreakGlass(args) => cli::break_glass::run(process, args),
         Command::Audit(args) => cli::audit::run(process, args),
         Command::EnrollmentToken(args) => cli::enrollment_token::run(process, args),
+        Command::Completion(args) => cli::completion::run(process, args, &programs()),
         Command::Install(args) => cli::install::run(process, args),
         Command::Uninstall(args) => cli::install::uninstall(process, args),
         Command::Version(args) => cli::version::run(process, args),
+    }
+}
+
+/// What the image of a container sets: the host is then elsewhere.
+const CONTAINER: &str = "TYR_CONTAINER";
+
+/// Before a role that governs the host looks at any file of it.
+fn enter_host(process: &Process) -> Result<(), Failure> {
+    match process.var(CONTAINER) {
+        None => Ok(()),
+        Some(_) => kernel::host::enter()
+            .map_err(|error| Failure::new(Exit::NoPermission, exit::chain(&error))),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod args;
 pub mod audit;
 pub mod break_glass;
 pub mod client;
+pub mod completion;
 pub mod credentials;
 pub mod doctor;
 pub mod enrollment_token;

@@ -32,6 +32,23 @@ pub enum Exit {
 }
 
 impl Exit {
+    pub const ALL: [Exit; Exit::Released as usize + 1] = [
+        Exit::Ok,
+        Exit::Failure,
+        Exit::Usage,
+        Exit::Data,
+        Exit::NoInput,
+        Exit::NoName,
+        Exit::Unavailable,
+        Exit::Software,
+        Exit::Os,
+        Exit::Io,
+        Exit::Protocol,
+        Exit::NoPermission,
+        Exit::Config,
+        Exit::Released,
+    ];
+
     /// The number the operating system gets.
     pub fn code(self) -> i32 {
         match self {

@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod error;
 pub mod features;
 pub mod harden;
+pub mod host;
 pub mod image;
 pub mod install;
 pub mod links;

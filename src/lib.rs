@@ -18,6 +18,7 @@ pub mod wire;
 pub mod exit;
 pub mod log;
 pub mod process;
+pub mod version;
 
 pub mod server;
 

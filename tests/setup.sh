@@ -3,8 +3,9 @@
 # everything is there.
 #
 #   tests/setup.sh [STEP…]     build, check, vm, agents; all of them by default.
-#                              compat, for `make test-compat`, and package, for
-#                              `make test-package`, only when named
+#                              only when named: compat, for `make test-compat`;
+#                              package, for `make deb` and `make rpm`;
+#                              debian, for `make test-package`
 #
 # Debian's packages are installed on the machine, with sudo when not root. The
 # rest goes to .cache (or $TYR_CACHE), which may be deleted at any time.
@@ -15,6 +16,10 @@ cache=$(realpath -m "${TYR_CACHE:-$root/.cache}")
 python=/usr/bin/python3
 virtme_ng=1.42
 cargo_deny=0.20.2
+cargo_deb=3.8.0
+cargo_cyclonedx=0.5.9
+# Both carry the schemas that they check against.
+release_checks="cyclonedx-python-lib[json-validation]==11.12.0 kubernetes-validate==1.34.1"
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -87,7 +92,8 @@ install_postgresql() {
 step_check() {
     cargo fmt --version >/dev/null 2>&1 || fail "no rustfmt: rustup component add rustfmt"
     cargo clippy --version >/dev/null 2>&1 || fail "no clippy: rustup component add clippy"
-    packages iproute2
+    # The shells that have completions, and what reads manual pages.
+    packages bash fish iproute2 mandoc zsh
     if ! command -v cargo-deny >/dev/null; then
         say "building cargo-deny $cargo_deny"
         cargo install --quiet --locked "cargo-deny@$cargo_deny"
@@ -165,16 +171,50 @@ step_compat() {
         patch perl python3-venv rsync strace stress-ng sudo util-linux
 }
 
-# What the checks of packages look with.
+# What makes packages and looks into them.
 step_package() {
-    packages binutils python3 strace util-linux
+    packages binutils cpio dpkg-dev lintian python3 rpm rpmlint strace util-linux
+    if ! command -v cargo-deb >/dev/null; then
+        say "building cargo-deb $cargo_deb"
+        cargo install --quiet --locked "cargo-deb@$cargo_deb"
+    fi
+}
+
+# The empty Debian that they are tried on.
+step_debian() {
+    packages debootstrap dpkg-dev e2fsprogs qemu-system-x86 util-linux
+    once debian "$(sha256sum <"$root/tests/package/debian.sh")" install_debian
+}
+
+install_debian() {
+    say "making an empty Debian 12"
+    as_root "$root/tests/package/debian.sh" "$cache/debian" >/dev/null
+}
+
+# What a release is made with besides its packages, and what looks at it.
+step_release() {
+    packages binutils podman python3-venv runc util-linux
+    if ! command -v cargo-cyclonedx >/dev/null; then
+        say "building cargo-cyclonedx $cargo_cyclonedx"
+        cargo install --quiet --locked "cargo-cyclonedx@$cargo_cyclonedx"
+    fi
+    once release "$release_checks $python" install_release_checks
+}
+
+install_release_checks() {
+    local names
+    read -ra names <<<"$release_checks"
+    say "installing ${names[*]}"
+    rm -rf "$cache/release"
+    "$python" -m venv "$cache/release"
+    "$cache/release/bin/pip" --quiet --disable-pip-version-check install "${names[@]}"
 }
 
 mkdir -p "$cache"
 (($#)) || set -- build check vm agents
 for step in "$@"; do
     case $step in
-    build | check | vm | agents | compat | package) "step_$step" ;;
-    *) fail "no step '$step': choose from build, check, vm, agents, compat, package" ;;
+    build | check | vm | agents | compat | package | debian | release) "step_$step" ;;
+    *) fail "no step '$step': choose from build, check, vm, agents, compat, package, debian, release" ;;
     esac
 done

@@ -1,6 +1,6 @@
 //! `tyr agents`: agent sessions on all hosts.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use crate::exit::Exit;
@@ -14,14 +14,14 @@ use super::output::{Format, Table, fields, json};
 use super::{Outcome, block_on, write};
 
 /// List and show agent sessions.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "agents")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     List(List),
@@ -29,35 +29,35 @@ enum Verb {
 }
 
 /// List agent sessions, newest first.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// only on this host (id or name)
     #[argh(option)]
     host: Option<String>,
     /// only of this agent type, such as claude-code
-    #[argh(option)]
+    #[argh(option, arg_name = "type")]
     agent_type: Option<String>,
     /// also sessions that have ended
     #[argh(switch)]
     all: bool,
     /// at most this many, 1 to 1000
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     limit: Option<u32>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Show one agent session.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "show")]
 struct Show {
     /// id of the agent session
     #[argh(positional)]
     agent: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

@@ -4,7 +4,7 @@ pub mod line;
 mod query;
 mod tail;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -20,14 +20,14 @@ use super::output::{Format, Paint, json};
 use super::{Outcome, block_on, write};
 
 /// Follow and search the audit.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "audit")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     Tail(Tail),
@@ -35,14 +35,14 @@ enum Verb {
 }
 
 /// Show the newest events, and with -f what happens from now on.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "tail")]
 struct Tail {
     /// go on with new events until interrupted
     #[argh(switch, short = 'f')]
     follow: bool,
     /// show this many of the newest events first; default 20
-    #[argh(option, short = 'n', default = "20")]
+    #[argh(option, short = 'n', default = "20", arg_name = "number")]
     lines: u32,
     /// only this verdict: allow, alert or deny
     #[argh(option)]
@@ -66,12 +66,12 @@ struct Tail {
     #[argh(option)]
     rule: Option<String>,
     /// table: one line an event; json: one JSON object a line
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Search the audit, newest first.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "search")]
 struct Search {
     /// only this verdict: allow, alert or deny
@@ -102,25 +102,25 @@ struct Search {
     #[argh(option)]
     resource: Option<String>,
     /// only executables whose path contains this text
-    #[argh(option)]
+    #[argh(option, arg_name = "path")]
     exe: Option<String>,
     /// only processes of this user
     #[argh(option)]
     user: Option<String>,
     /// only this process
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     pid: Option<u32>,
     /// from this time on: RFC 3339, or how long ago, such as 2h
-    #[argh(option)]
+    #[argh(option, arg_name = "time")]
     since: Option<String>,
     /// before this time: RFC 3339, or how long ago
-    #[argh(option)]
+    #[argh(option, arg_name = "time")]
     until: Option<String>,
     /// at most this many events; default 100
-    #[argh(option, default = "100")]
+    #[argh(option, default = "100", arg_name = "number")]
     limit: u32,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

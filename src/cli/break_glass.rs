@@ -1,6 +1,6 @@
 //! `tyr break-glass`: let a host work on when a policy stops what must go on.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::exit::{Exit, Failure};
 use crate::process::Process;
@@ -13,14 +13,14 @@ use super::output::{Format, json, plain};
 use super::{Outcome, block_on, tell, write};
 
 /// For a while, let a host report deny verdicts and not enforce them. Every start and end is kept.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "break-glass")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     Start(Start),
@@ -29,25 +29,25 @@ enum Verb {
 
 /// Start it on a host, in place of what it has. It ends by itself, also without the server; what
 /// protects Tyr stays enforced.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "start")]
 struct Start {
     /// on this host (id or name)
     #[argh(option)]
     host: String,
     /// how long, such as 15m or 1h; at most 4h
-    #[argh(option, long = "for", from_str_fn(duration_s))]
+    #[argh(option, long = "for", from_str_fn(duration_s), arg_name = "duration")]
     seconds: u64,
     /// why; kept, and told to the host
-    #[argh(option)]
+    #[argh(option, arg_name = "text")]
     reason: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// End it on a host before its time.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "end")]
 struct End {
     /// on this host (id or name)

@@ -1,6 +1,6 @@
 //! `tyr doctor`: what this kernel can enforce.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::exit::Exit;
 use crate::kernel::doctor;
@@ -13,11 +13,11 @@ use super::{Outcome, write};
 ///
 /// As root it loads the kernel programs and lets a throw-away child be refused an open, an exec
 /// and a connect. Nothing else on the machine is touched.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "doctor")]
 pub struct Args {
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

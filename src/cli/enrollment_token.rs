@@ -1,6 +1,6 @@
 //! `tyr enrollment-token`: what makes a machine a host.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use crate::exit::{Exit, Failure};
@@ -15,14 +15,14 @@ use super::output::{Format, Table, json};
 use super::{Outcome, block_on, tell, write};
 
 /// Create, list and revoke enrolment tokens.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "enrollment-token")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     Create(Create),
@@ -31,34 +31,34 @@ enum Verb {
 }
 
 /// Create a token and print it. It is shown only once.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "create")]
 struct Create {
     /// what it is for
-    #[argh(option, default = "String::new()")]
+    #[argh(option, default = "String::new()", arg_name = "text")]
     description: String,
     /// how many machines may use it; default 1
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     uses: Option<u32>,
     /// how long it may be used, such as 15m, 1h or 7d; default 1h
-    #[argh(option, from_str_fn(duration_s))]
+    #[argh(option, from_str_fn(duration_s), arg_name = "duration")]
     expires: Option<u64>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// List tokens.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Revoke a token. Hosts that used it stay enrolled.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "revoke")]
 struct Revoke {
     /// id of the token

@@ -1,6 +1,6 @@
 //! `tyr hosts`: the machines that run the daemon.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use crate::exit::Exit;
@@ -13,14 +13,14 @@ use super::output::{Format, Table, fields, json};
 use super::{Outcome, block_on, tell, write};
 
 /// List, show and revoke hosts.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "hosts")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     List(List),
@@ -29,35 +29,35 @@ enum Verb {
 }
 
 /// List all hosts.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 struct List {
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Show one host.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "show")]
 struct Show {
     /// id or name of the host
     #[argh(positional)]
     host: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Refuse a host's certificate from now on. What it enforces stays in force on it.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "revoke")]
 struct Revoke {
     /// id or name of the host
     #[argh(positional)]
     host: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

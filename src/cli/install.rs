@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure, chain};
@@ -20,18 +20,18 @@ use super::{Outcome, tell, write};
 ///
 /// Lays out the executable, its links, units, users, folders and configuration. A second run
 /// changes nothing; one with a newer executable upgrades, and what enforces goes on meanwhile.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "install")]
 pub struct Args {
     /// where to; default /usr/local
-    #[argh(option, default = "PathBuf::from(PREFIX)")]
+    #[argh(option, default = "PathBuf::from(PREFIX)", arg_name = "folder")]
     prefix: PathBuf,
     /// what the host is for: cli, server, daemon or all (default); may be given several times
     #[argh(option)]
     role: Vec<String>,
     /// write only the files, below this folder, as packages contain them: those of the roles named
     /// and no others, no users, no units started
-    #[argh(option)]
+    #[argh(option, arg_name = "folder")]
     root: Option<PathBuf>,
     /// enable and start the units, or restart those that run; needs systemd
     #[argh(switch)]
@@ -40,14 +40,14 @@ pub struct Args {
     #[argh(switch)]
     dry_run: bool,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Take back what `tyr install` laid out, and enforcement off this host.
 ///
 /// Configuration that was edited stays, and so do keys, policies, events and the database.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "uninstall")]
 pub struct UninstallArgs {
     /// remove these too, and the user
@@ -57,7 +57,7 @@ pub struct UninstallArgs {
     #[argh(switch)]
     dry_run: bool,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

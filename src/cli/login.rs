@@ -5,7 +5,7 @@ mod first_use;
 use std::io::Read;
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use rustls::pki_types::CertificateDer;
 
 use crate::exit::{Exit, Failure};
@@ -22,7 +22,7 @@ use super::{Outcome, block_on, tell, write};
 /// The token is read from standard input, or from --token. Without --ca-file and
 /// --ca-fingerprint the CA that the server shows is believed, once, and its fingerprint is
 /// printed: compare it with the one that `tyr server` printed at its first start.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "login")]
 pub struct Args {
     /// address of the server: HOST, HOST:PORT or https://HOST:PORT
@@ -32,10 +32,10 @@ pub struct Args {
     #[argh(option)]
     token: Option<String>,
     /// PEM file with the CA of the server
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     ca_file: Option<PathBuf>,
     /// SHA-256 of the CA certificate, 64 hex digits
-    #[argh(option)]
+    #[argh(option, arg_name = "sha256")]
     ca_fingerprint: Option<String>,
 }
 

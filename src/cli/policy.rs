@@ -7,21 +7,21 @@ mod local;
 mod switch;
 mod versions;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::process::Process;
 
 use super::Outcome;
 
 /// Check, apply, assign and explain policies.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "policy")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand)]
 enum Verb {
     Check(local::Check),

@@ -1,25 +1,23 @@
 //! `tyr version`.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::process::Process;
+use crate::version::VERSION;
 
 use super::output::{Format, json};
 use super::{Outcome, write};
 
 /// Print the version.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "version")]
 pub struct Args {
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
-
-/// Version of this program.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Serialize)]
 struct Answer {

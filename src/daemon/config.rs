@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::exit::{Exit, Failure};
 use crate::log::Format;
@@ -15,35 +15,35 @@ use crate::log::Format;
 ///
 /// Loads the kernel programs, puts the last good policy in force, then speaks with the server.
 /// Enforcement goes on when the daemon ends; --release takes it off.
-#[derive(FromArgs, Debug, Default)]
+#[derive(ArgsInfo, FromArgs, Debug, Default)]
 #[argh(subcommand, name = "daemon")]
 pub struct Args {
     /// configuration file; default /etc/tyr/daemon.yaml when it is there
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     config: Option<PathBuf>,
     /// address of the server's gRPC side, HOST:PORT
-    #[argh(option)]
+    #[argh(option, arg_name = "host:port")]
     server: Option<String>,
     /// enrolment token; prefer --token-file
-    #[argh(option)]
+    #[argh(option, arg_name = "token")]
     enroll: Option<String>,
     /// file with the enrolment token
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     token_file: Option<PathBuf>,
     /// folder for key, policy and spool; default /var/lib/tyr
-    #[argh(option)]
+    #[argh(option, arg_name = "folder")]
     state_dir: Option<PathBuf>,
     /// govern only a part of the machine: cgroup:PATH
-    #[argh(option)]
+    #[argh(option, arg_name = "cgroup:path")]
     scope: Option<String>,
     /// a label of this host, KEY=VALUE; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "key=value")]
     label: Vec<String>,
     /// policy file to enforce without a server; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     policy: Vec<PathBuf>,
     /// file with signatures of your own agents; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     signatures: Vec<PathBuf>,
     /// capture TLS (not built yet: refused)
     #[argh(switch)]

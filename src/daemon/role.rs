@@ -32,7 +32,10 @@ const MEMORY_INTERVAL: Duration = Duration::from_secs(10);
 /// It cannot start; what was enforced before still is.
 pub fn run(process: &mut Process, args: &Args) -> Result<Exit, Failure> {
     let machine = MachineFacts::read()?;
-    let config = Config::resolve(args, &machine.hostname)?;
+    let mut config = Config::resolve(args, &machine.hostname)?;
+    if config.token.is_none() {
+        config.token = process.var("TYR_ENROLL_TOKEN").map(str::to_owned);
+    }
     let signatures = signatures(&config)?;
     if config.release {
         let said = release::run(&config, signatures)?;

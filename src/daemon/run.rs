@@ -375,7 +375,7 @@ fn host_facts(config: &Config) -> Principal {
 
 fn about(config: &Config, machine: &MachineFacts) -> About {
     About {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::version::VERSION.to_owned(),
         kernel_release: machine.kernel_release.clone(),
         boot_id: machine.boot_id.clone(),
         hostname: config.hostname.clone(),

@@ -81,6 +81,16 @@ impl Item {
         }
     }
 
+    const fn link(role: Role, folder: Folder, name: &'static str, to: &'static str) -> Item {
+        Item {
+            role,
+            folder,
+            name,
+            content: Content::Link(to),
+            mode: 0o777,
+        }
+    }
+
     const fn unit(role: Role, name: &'static str, text: &'static str) -> Item {
         Item {
             role,
@@ -211,4 +221,31 @@ pub const ITEMS: &[Item] = &[
         "production-ai-agents.yaml",
         packaged!("policies/production-ai-agents.yaml"),
     ),
+    Item::file(Cli, Folder::Manual(1), "tyr.1", packaged!("man/tyr.1")),
+    Item::file(
+        Cli,
+        Folder::Manual(5),
+        "tyr-policy.5",
+        packaged!("man/tyr-policy.5"),
+    ),
+    Item::file(
+        Server,
+        Folder::Manual(8),
+        "tyr-server.8",
+        packaged!("man/tyr-server.8"),
+    ),
+    Item::file(Daemon, Folder::Manual(8), "tyrd.8", packaged!("man/tyrd.8")),
+    // Bash and fish read a file of the command's name when it is first completed.
+    Item::file(Cli, Folder::Bash, "tyr", packaged!("completions/tyr.bash")),
+    Item::link(Server, Folder::Bash, "tyr-server", "tyr"),
+    Item::link(Daemon, Folder::Bash, "tyrd", "tyr"),
+    Item::file(Cli, Folder::Zsh, "_tyr", packaged!("completions/_tyr")),
+    Item::file(
+        Cli,
+        Folder::Fish,
+        "tyr.fish",
+        packaged!("completions/tyr.fish"),
+    ),
+    Item::link(Server, Folder::Fish, "tyr-server.fish", "tyr.fish"),
+    Item::link(Daemon, Folder::Fish, "tyrd.fish", "tyr.fish"),
 ];

@@ -38,6 +38,9 @@ pub enum Error {
         found: usize,
         expected: usize,
     },
+    /// The daemon is in a container from which it cannot govern the host.
+    #[error("this container cannot govern its host: {0}")]
+    Container(&'static str),
     #[error("scope {path}: {problem}")]
     Scope { path: PathBuf, problem: String },
     /// More processes to tag than fit one pass.

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::rule::Policy;
 use super::tree::{Node, Place, Value, shortened};
 
-pub use rules::{AGENT_TYPES_MAX, BINARIES_MAX, NETWORKS_MAX, RULES_MAX};
+pub use rules::{AGENT_TYPES_MAX, BINARIES_MAX, FIELDS as RULE_FIELDS, NETWORKS_MAX, RULES_MAX};
 
 /// The only `apiVersion`.
 pub const API_VERSION: &str = "tyr.dev/v1";
@@ -26,9 +26,12 @@ pub const LABELS_MAX: usize = 64;
 /// Longest label key or value, in characters.
 pub const LABEL_CHARS_MAX: usize = 256;
 
-const ROOT_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
-const METADATA_FIELDS: [&str; 3] = ["name", "labels", "description"];
-const SPEC_FIELDS: [&str; 1] = ["rules"];
+/// Fields of a document.
+pub const ROOT_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+/// Fields of `metadata`.
+pub const METADATA_FIELDS: [&str; 3] = ["name", "labels", "description"];
+/// Fields of `spec`.
+pub const SPEC_FIELDS: [&str; 1] = ["rules"];
 
 /// Where a field belongs that stands in the wrong place.
 const ELSEWHERE: [(&str, &str); 4] = [

@@ -46,8 +46,9 @@ pub struct CaseResult {
 }
 
 const REQUIRED_FIELDS: [&str; 6] = ["name", "agent_type", "exe", "action", "resource", "expect"];
-/// `at` and `rule`, and facts that conditions read; what is not given is not known.
-const FIELDS: [&str; 15] = [
+/// Fields of a case: besides the required ones `at` and `rule`, and facts that conditions read. What
+/// is not given is not known.
+pub const FIELDS: [&str; 15] = [
     "name",
     "agent_type",
     "exe",

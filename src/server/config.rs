@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use serde::Deserialize;
 
 /// Read when it exists and no other file is named.
@@ -19,31 +19,31 @@ const HOURS_MAX: u32 = 24 * 365;
 const CONNECTIONS_MAX: usize = 90;
 
 /// Run the control plane: gRPC for hosts, REST for people.
-#[derive(FromArgs, Clone, Debug, Default)]
+#[derive(ArgsInfo, FromArgs, Clone, Debug, Default)]
 #[argh(subcommand, name = "server")]
 pub struct Options {
     /// configuration file (default: /etc/tyr/server.yaml, if it exists)
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     pub config: Option<PathBuf>,
 
     /// folder of the private PostgreSQL and of the first admin token
-    #[argh(option)]
+    #[argh(option, arg_name = "folder")]
     pub data_dir: Option<PathBuf>,
 
     /// address for hosts (default: 0.0.0.0:7700)
-    #[argh(option)]
+    #[argh(option, arg_name = "address")]
     pub grpc_listen: Option<SocketAddr>,
 
     /// address for REST and the page (default: 0.0.0.0:7701)
-    #[argh(option)]
+    #[argh(option, arg_name = "address")]
     pub rest_listen: Option<SocketAddr>,
 
     /// name or address that hosts and people reach this server by; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "name")]
     pub server_name: Vec<String>,
 
     /// postgreSQL to use in place of a private one (also: environment DATABASE_URL)
-    #[argh(option)]
+    #[argh(option, arg_name = "url")]
     pub database_url: Option<String>,
 }
 

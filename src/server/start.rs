@@ -139,7 +139,7 @@ impl Running {
     /// Prints what a person needs to go on.
     pub fn announce(&self) {
         let state = &self.state;
-        println!("Tyr server {} is ready", env!("CARGO_PKG_VERSION"));
+        println!("Tyr server {} is ready", crate::version::VERSION);
         println!("  hosts (gRPC)  {}", self.grpc);
         println!("  REST          https://{}", self.rest);
         println!("  CA            {}", self.folder().join("ca.pem").display());

@@ -7,7 +7,7 @@ use tyr::exit::Exit;
 use tyr::process::Process;
 
 /// Every command that has a page of its own.
-const PAGES: [&str; 40] = [
+const PAGES: [&str; 41] = [
     "",
     "server",
     "daemon",
@@ -44,6 +44,7 @@ const PAGES: [&str; 40] = [
     "enrollment-token create",
     "enrollment-token list",
     "enrollment-token revoke",
+    "completion",
     "install",
     "uninstall",
     "version",

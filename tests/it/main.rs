@@ -2,7 +2,9 @@
 
 mod bypasses;
 mod cli;
+mod completions;
 mod daemon;
+mod manual;
 mod policy;
 mod server;
 mod support;

@@ -15,17 +15,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "yaml", "model", "policy", "kernel", "wire", "tls", "exit", "log",
+            "yaml", "model", "policy", "kernel", "wire", "tls", "exit", "log", "version",
         ],
     ),
     (
         "server",
-        &["yaml", "model", "policy", "wire", "tls", "exit", "log"],
+        &[
+            "yaml", "model", "policy", "wire", "tls", "exit", "log", "version",
+        ],
     ),
     (
         "cli",
         &[
-            "model", "policy", "kernel", "install", "wire", "tls", "exit", "log",
+            "model", "policy", "kernel", "install", "wire", "tls", "exit", "log", "version",
         ],
     ),
 ];

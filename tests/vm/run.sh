@@ -140,5 +140,12 @@ if ! wait_for "$out/.status" "${VM_TIMEOUT:-1800}"; then
     exit 124
 fi
 wait "$pid" || true
+if [[ ! -e $out/.started && ! -s $out/.status && -z ${VM_AGAIN:-} ]]; then
+    # QEMU and the guest's first steps fail now and then on a machine that is short of time.
+    printf 'vm: Linux %s stopped before it reached the command, and is booted once more; it said:\n' "$kernel" >&2
+    tail -n 5 "$log" >&2
+    exec {lock}>&-
+    VM_AGAIN=1 exec "$here/run.sh" "$@"
+fi
 [[ -s $out/.status ]] || fail "Linux $kernel stopped before the command ended; see $log"
 exit "$(cat "$out/.status")"

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::client::Client;
 use crate::cli::credentials::Credentials;
@@ -13,17 +13,17 @@ use crate::process::Process;
 use crate::wire::rest::{AppliedPolicy, ApplyAnswer, ApplyOutcome, HostLimit};
 
 /// Check a file of policies on the server and make a new version of each that changed.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "apply")]
 pub(super) struct Apply {
     /// file with one or more policies; - is standard input
-    #[argh(option, short = 'f')]
+    #[argh(option, short = 'f', arg_name = "file")]
     file: String,
     /// check and show what would happen, change nothing
     #[argh(switch)]
     dry_run: bool,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

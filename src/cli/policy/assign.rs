@@ -1,6 +1,6 @@
 //! `tyr policy assign|unassign`: where a policy holds.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::client::{Client, path_segment};
 use crate::cli::credentials::Credentials;
@@ -14,7 +14,7 @@ use crate::wire::rest::{AssignAnswer, AssignRequest, Assignment, AssignmentList,
 use super::apply::limits;
 
 /// Make a policy hold: on all hosts, one host, or the hosts with a label.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "assign")]
 pub(super) struct Assign {
     /// name of the policy
@@ -27,24 +27,24 @@ pub(super) struct Assign {
     #[argh(option)]
     host: Option<String>,
     /// on hosts with this label, KEY=VALUE
-    #[argh(option)]
+    #[argh(option, arg_name = "key=value")]
     label: Option<String>,
     /// only for this agent type; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "type")]
     agent_type: Vec<String>,
     /// enforce (default), or monitor: report and block nothing
     #[argh(option, default = "Mode::Enforce")]
     mode: Mode,
     /// this version and no newer one; default always the newest
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     version: Option<u64>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// End assignments of a policy: the one with this id, or all.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "unassign")]
 pub(super) struct Unassign {
     /// name of the policy

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::Zoned;
 
 use crate::cli::output::{Format, json, plain_lines};
@@ -21,32 +21,32 @@ use crate::process::Process;
 use super::engines::{Engine, runs};
 
 /// Check policy files. Needs no server; exit 65 with all problems when one is not valid.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "check")]
 pub(super) struct Check {
     /// files with policies; - is standard input
     #[argh(positional, arg_name = "FILE")]
     files: Vec<String>,
     /// file with signatures of your own agents; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     signatures: Vec<PathBuf>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Tell what a policy says about one operation, and where that is enforced. Needs no server.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "explain")]
 pub(super) struct Explain {
     /// file with policies; may be given several times
-    #[argh(option, short = 'f')]
+    #[argh(option, short = 'f', arg_name = "file")]
     file: Vec<String>,
     /// type of the agent, such as claude-code
-    #[argh(option)]
+    #[argh(option, arg_name = "type")]
     agent_type: String,
     /// path of the executable that acts
-    #[argh(option)]
+    #[argh(option, arg_name = "path")]
     exe: String,
     /// file_read, file_write, exec, net_connect or tls_connect
     #[argh(option)]
@@ -55,34 +55,34 @@ pub(super) struct Explain {
     #[argh(option)]
     resource: String,
     /// at this time, RFC 3339; default now
-    #[argh(option)]
+    #[argh(option, arg_name = "time")]
     at: Option<String>,
     /// file with signatures of your own agents; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     signatures: Vec<PathBuf>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Run test cases against policies. Needs no server; exit 1 when one fails.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "test")]
 pub(super) struct Test {
     /// file with policies; may be given several times
-    #[argh(option, short = 'f')]
+    #[argh(option, short = 'f', arg_name = "file")]
     file: Vec<String>,
     /// file with test cases
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     cases: String,
     /// who answers: evaluator, kernel (needs root) or both; default evaluator
     #[argh(option, default = "Engine::Evaluator")]
     engine: Engine,
     /// file with signatures of your own agents; may be given several times
-    #[argh(option)]
+    #[argh(option, arg_name = "file")]
     signatures: Vec<PathBuf>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

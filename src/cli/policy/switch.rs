@@ -1,6 +1,6 @@
 //! `tyr policy disable|enable`: one rule of a policy off or on.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::client::{Client, path_segment};
 use crate::cli::credentials::Credentials;
@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::wire::rest::{PolicyDocument, SwitchRequest};
 
 /// Switch a rule off. This makes the next version of the policy; the rest of its text stays.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "disable")]
 pub(super) struct Disable {
     /// name of the policy
@@ -21,15 +21,15 @@ pub(super) struct Disable {
     #[argh(positional)]
     rule: String,
     /// why; kept with the change
-    #[argh(option, default = "String::new()")]
+    #[argh(option, default = "String::new()", arg_name = "text")]
     reason: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Switch a rule on again. This makes the next version of the policy.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "enable")]
 pub(super) struct Enable {
     /// name of the policy
@@ -39,10 +39,10 @@ pub(super) struct Enable {
     #[argh(positional)]
     rule: String,
     /// why; kept with the change
-    #[argh(option, default = "String::new()")]
+    #[argh(option, default = "String::new()", arg_name = "text")]
     reason: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

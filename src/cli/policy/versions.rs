@@ -1,6 +1,6 @@
 //! `tyr policy list|show|diff|history|rollback`.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::cli::client::{Client, path_segment};
 use crate::cli::credentials::Credentials;
@@ -15,71 +15,71 @@ use crate::wire::rest::{
 use super::assign::about;
 
 /// List all policies.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "list")]
 pub(super) struct List {
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Show a policy: where it holds, and its text as it was applied.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "show")]
 pub(super) struct Show {
     /// name of the policy
     #[argh(positional)]
     name: String,
     /// this version; default the newest
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     version: Option<u64>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Show what changed between two versions.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "diff")]
 pub(super) struct Diff {
     /// name of the policy
     #[argh(positional)]
     name: String,
     /// older version; default the one before --to
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     from: Option<u64>,
     /// newer version; default the newest
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     to: Option<u64>,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// List the versions of a policy, newest first.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "history")]
 pub(super) struct History {
     /// name of the policy
     #[argh(positional)]
     name: String,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 
 /// Make the text of an earlier version the newest version.
-#[derive(FromArgs, Debug)]
+#[derive(ArgsInfo, FromArgs, Debug)]
 #[argh(subcommand, name = "rollback")]
 pub(super) struct Rollback {
     /// name of the policy
     #[argh(positional)]
     name: String,
     /// the version to bring back
-    #[argh(option)]
+    #[argh(option, arg_name = "number")]
     to: u64,
     /// table or json
-    #[argh(option, default = "Format::Table")]
+    #[argh(option, default = "Format::Table", arg_name = "format")]
     output: Format,
 }
 

@@ -1,11 +1,13 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 use argh::FromArgs;
 
-use super::file::parse;
+use super::file::{File, parse};
 use super::{Args, Config};
 use crate::exit::{Exit, Failure};
+use crate::yaml::{self, Mapping, Value};
 
 fn resolve(args: &[&str]) -> Result<Config, Failure> {
     let args = Args::from_args(&["tyrd"], args).expect("the options are known");
@@ -28,6 +30,54 @@ fn packaged(uncommented: bool) -> String {
         }
     });
     lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Every key, as serde lists them when it refuses one; those of a section after its name.
+fn keys() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for section in ["", "spool", "events"] {
+        let (text, before) = match section {
+            "" => (r#"{"nonsense": 1}"#.to_owned(), String::new()),
+            _ => {
+                let text = format!(r#"{{"{section}": {{"nonsense": 1}}}}"#);
+                (text, format!("{section}."))
+            }
+        };
+        let refused = serde_json::from_str::<File>(&text);
+        let refused = refused.expect_err("no such key").to_string();
+        let (_, list) = refused.split_once("expected").expect("it lists the keys");
+        let quoted = list.split('`').skip(1).step_by(2);
+        found.extend(quoted.map(|key| format!("{before}{key}")));
+    }
+    found
+}
+
+#[test]
+fn the_packaged_file_has_every_key_and_no_other() {
+    let shown: Mapping = yaml::from_str(&packaged(true)).expect("the packaged file is valid");
+    let mut found = BTreeSet::new();
+    for (key, value) in &shown {
+        // Its keys are the operator's.
+        if let (Value::Mapping(section), true) = (value, key != "labels") {
+            found.extend(section.iter().map(|(inner, _)| format!("{key}.{inner}")));
+        }
+        found.insert(key.clone());
+    }
+    assert_eq!(found, keys());
+}
+
+#[test]
+fn the_manual_has_every_key_and_no_other() {
+    let manual = include_str!("../../../packaging/man/tyrd.8");
+    let (_, after) = manual.split_once(".Sh CONFIGURATION\n").expect("a section");
+    let section = after.split(".Sh ").next().unwrap_or_default();
+    let named = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ic "));
+    assert_eq!(
+        named.map(str::to_owned).collect::<BTreeSet<String>>(),
+        keys()
+    );
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub const AGENT_TYPES_MAX: usize = 256;
 /// Most items of `cidr_allow` or `cidr_deny` in a rule.
 pub const NETWORKS_MAX: usize = 10_000;
 
-const FIELDS: [&str; 13] = [
+/// Fields of a rule.
+pub const FIELDS: [&str; 13] = [
     "name",
     "description",
     "enabled",

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Config, ConfigError, Options};
@@ -5,6 +6,10 @@ use super::{Config, ConfigError, Options};
 const PACKAGED: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/packaging/etc/server.yaml"
+));
+const MANUAL: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/packaging/man/tyr-server.8"
 ));
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -33,6 +38,39 @@ fn the_packaged_file_says_the_defaults() {
         uncommented.lines().count(),
         11,
         "every field is shown:\n{uncommented}"
+    );
+}
+
+/// Every key, as serde lists them when it refuses one.
+fn keys() -> BTreeSet<String> {
+    let refused = serde_json::from_str::<Config>(r#"{"nonsense": 1}"#);
+    let refused = refused.expect_err("no such key").to_string();
+    let (_, list) = refused.split_once("expected").expect("it lists the keys");
+    let quoted = list.split('`').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_packaged_file_has_every_key_and_no_other() {
+    let shown = PACKAGED.lines().filter_map(|line| {
+        let setting = line
+            .strip_prefix('#')
+            .filter(|rest| !rest.starts_with(' '))?;
+        Some(setting.split_once(':')?.0.to_owned())
+    });
+    assert_eq!(shown.collect::<BTreeSet<String>>(), keys());
+}
+
+#[test]
+fn the_manual_has_every_key_and_no_other() {
+    let (_, after) = MANUAL.split_once(".Sh CONFIGURATION\n").expect("a section");
+    let section = after.split(".Sh ").next().unwrap_or_default();
+    let named = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Ic "));
+    assert_eq!(
+        named.map(str::to_owned).collect::<BTreeSet<String>>(),
+        keys()
     );
 }
 

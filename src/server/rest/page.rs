@@ -7,7 +7,7 @@ use super::Call;
 
 /// Links to what there is; the names are constants, so nothing needs escaping.
 pub(super) async fn show(_: Call) -> Response {
-    let version = env!("CARGO_PKG_VERSION");
+    let version = crate::version::VERSION;
     let page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tyr server</title>\
          <h1>Tyr server {version}</h1>\

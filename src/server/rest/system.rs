@@ -13,7 +13,7 @@ pub(super) async fn health(call: Call) -> Response {
     let database = call.state.db.is_up().await;
     let health = Health {
         status: if database { "ok" } else { "degraded" }.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::version::VERSION.to_owned(),
         server_name: call.state.config.all_names().swap_remove(0),
         database,
     };
