@@ -4,7 +4,8 @@
 #   tests/package/run.sh [CHECK…]    all by default
 #
 #     static        the static executable alone in an empty root
-#     vm            the same as a daemon with its unit's rights, on each kernel
+#     vm            the same as a daemon with its unit's rights, installed and taken
+#                   back, on each kernel
 #     reproducible  another build of the tree has the same bytes, and not too many
 #     lint          what is in the packages, lintian and rpmlint
 #     chroot        the .deb files where no systemd runs
@@ -32,12 +33,13 @@ out=$tree/target/package
 executable=$out/now/tyr
 
 # The daemon, with the rights that its unit leaves it, is killed three times under a probe of
-# forbidden opens.
+# forbidden opens. Then one is installed, upgraded and taken back.
 check_vm() {
     local kernel
     tests/setup.sh vm agents
     for kernel in ${KERNELS:-6.1 6.12}; do
         KERNEL=$kernel tests/vm/run.sh "EXECUTABLE=$(printf %q "$executable") TYR=tests/package/bounded.sh python3 -B tests/e2e/restart.py"
+        KERNEL=$kernel tests/vm/run.sh "tests/package/installed.sh $(printf %q "$executable")"
     done
 }
 
