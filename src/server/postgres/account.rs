@@ -56,6 +56,8 @@ impl Account {
         command
             .current_dir("/")
             .env_remove("PGDATA")
+            // Only the server may say that it is ready.
+            .env_remove("NOTIFY_SOCKET")
             .env("LC_ALL", "C");
         if let Some((uid, gid)) = self.ids {
             command.uid(uid).gid(gid);
