@@ -5,7 +5,8 @@
 #
 # The static executable, .deb, .rpm, container image, Kubernetes manifest, bill of
 # materials, licences, and their checksums. The same tree gives the same bytes.
-# Prints the folder. A tree with changes that are not committed is refused unless
+# Prints the folder. EXECUTABLE is the static executable of this version, built
+# before; default: packaging/static.sh builds it. A tree with changes that are not committed is refused unless
 # DIRTY=1: nobody could make such a release again.
 set -euo pipefail
 
@@ -29,7 +30,7 @@ rm -rf "$work"
 mkdir -p "$work"
 
 say "Tyr $TYR_VERSION"
-built=$("$root/packaging/static.sh")
+built=${EXECUTABLE:-$("$root/packaging/static.sh")}
 executable=$work/tyr-$TYR_VERSION-x86_64-linux
 install -m 755 "$built" "$executable"
 said=$("$executable" version)
