@@ -72,13 +72,13 @@ struct Answer<'a> {
 
 pub fn run(process: &mut Process, args: &Args) -> Outcome {
     let roles = roles(&args.role)?;
-    let layout = Layout::new(&args.prefix).map_err(failure)?;
-    let executable = put::executable().map_err(failure)?;
+    let layout = Layout::new(&args.prefix).map_err(|error| failure(&error))?;
+    let executable = put::executable().map_err(|error| failure(&error))?;
     let is_host = args.root.is_none();
     let root = args.root.clone().unwrap_or_else(|| PathBuf::from("/"));
     let target = Target::new(root, layout);
     let plan = if is_host {
-        let mut plan = put::host(&target, &roles, &executable).map_err(failure)?;
+        let mut plan = put::host(&target, &roles, &executable).map_err(|error| failure(&error))?;
         if args.now {
             may_start(args.dry_run)?;
             plan.start_units(&roles);
@@ -90,13 +90,13 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
             "--now and --root exclude one another",
         ));
     } else {
-        put::stage(&target, &roles, &executable).map_err(failure)?
+        put::stage(&target, &roles, &executable).map_err(|error| failure(&error))?
     };
     if !args.dry_run {
         if is_host {
             need_root("install")?;
         }
-        plan.perform(&target).map_err(failure)?;
+        plan.perform(&target).map_err(|error| failure(&error))?;
     }
     let prefix = target.layout.prefix();
     print(process, args.output, prefix, args.dry_run, plan.steps())?;
@@ -107,17 +107,17 @@ pub fn run(process: &mut Process, args: &Args) -> Outcome {
 }
 
 pub fn uninstall(process: &mut Process, args: &UninstallArgs) -> Outcome {
-    let usual = Layout::new(Path::new(PREFIX)).map_err(failure)?;
-    let record = Record::read(&Target::new("/", usual.clone())).map_err(failure)?;
+    let usual = Layout::new(Path::new(PREFIX)).map_err(|error| failure(&error))?;
+    let record = Record::read(&Target::new("/", usual.clone())).map_err(|error| failure(&error))?;
     let layout = match &record {
-        Some(record) => Layout::new(&record.prefix).map_err(failure)?,
+        Some(record) => Layout::new(&record.prefix).map_err(|error| failure(&error))?,
         None => usual,
     };
     let target = Target::new("/", layout);
-    let plan = take::plan(&target, record.as_ref(), args.purge).map_err(failure)?;
+    let plan = take::plan(&target, record.as_ref(), args.purge).map_err(|error| failure(&error))?;
     if !args.dry_run && plan.steps().any(Step::changes) {
         need_root("uninstall")?;
-        plan.perform(&target).map_err(failure)?;
+        plan.perform(&target).map_err(|error| failure(&error))?;
     }
     let prefix = target.layout.prefix();
     print(process, args.output, prefix, args.dry_run, plan.steps())?;
@@ -165,8 +165,8 @@ fn may_start(dry_run: bool) -> Result<(), Failure> {
     .help("install without it, then start `tyrd` and `tyr-server` as this system does"))
 }
 
-fn failure(error: Error) -> Failure {
-    let exit = match &error {
+fn failure(error: &Error) -> Failure {
+    let exit = match error {
         Error::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
             Exit::NoPermission
         }
@@ -177,9 +177,9 @@ fn failure(error: Error) -> Failure {
         Error::AccountsLocked { .. } => Exit::Unavailable,
         Error::NoFreeNumber { .. } | Error::NoAccount { .. } | Error::Command { .. } => Exit::Os,
     };
-    let read_only = matches!(&error, Error::Io { source, .. }
+    let read_only = matches!(error, Error::Io { source, .. }
         if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem);
-    let failure = Failure::new(exit, chain(&error));
+    let failure = Failure::new(exit, chain(error));
     if read_only {
         return failure.help("choose another --prefix, or make the file system writable");
     }

@@ -30,6 +30,9 @@ TRIES = 3
 # every deny rule. The stressors end the same.
 MEANT_ADDRESSES = "any address:"
 MEANT_REASONS = {"Tyr protects itself", "path too long"}
+# A stressor writes into a tmpfs of the machine, whichever it finds mounted, and modules of Python's tests look names up;
+# where the test machine has a tmpfs on /var/log and its name server in a private network, rules are about both.
+MEANT_RESOURCES = re.compile(r"/var/log/tmpfs-[0-9-]+|[0-9a-f.:]+:53/(udp|tcp)")
 SHOWN = 40
 # Operations of each stressor: enough to go through its calls, few enough for an emulated machine.
 STRESSORS = {
@@ -103,6 +106,7 @@ def governed(checks, stack, place, seen):
     others = {
         (action, resource, reason, *rule) for action, resource, reason, *rule in denied_beside(stack, {DECOY})
         if reason not in MEANT_REASONS and not resource.startswith(MEANT_ADDRESSES)
+        and not MEANT_RESOURCES.fullmatch(resource)
     }
     checks.that("nothing else was denied", not others, sorted(others, key=str)[:SHOWN])
 

@@ -38,11 +38,9 @@ fn stopping_the_daemon_never_takes_enforcement_off() {
     assert_eq!(values(&daemon, "ExecStart"), ["/usr/bin/tyrd"]);
     assert_eq!(values(&daemon, "Restart"), ["always"]);
     let released = tyr::exit::Exit::Released.code().to_string();
-    assert_eq!(
-        values(&daemon, "RestartPreventExitStatus"),
-        [released.clone()]
-    );
-    assert_eq!(values(&daemon, "SuccessExitStatus"), [released]);
+    for key in ["RestartPreventExitStatus", "SuccessExitStatus"] {
+        assert_eq!(values(&daemon, key), [released.as_str()], "{key}");
+    }
 }
 
 #[test]
