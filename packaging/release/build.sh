@@ -5,8 +5,11 @@
 #
 # The static executable, .deb, .rpm, container image, Kubernetes manifest, bill of
 # materials, licences, and their checksums. The same tree gives the same bytes.
-# Prints the folder. A tree with changes that are not committed is refused unless
-# DIRTY=1: nobody could make such a release again.
+# Prints the folder.
+#
+#   EXECUTABLE  the static executable of this version; default: it is built
+#   DIRTY       1: also of a tree with changes that are not committed. Nobody could
+#               make such a release again, so it is refused otherwise
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -29,7 +32,7 @@ rm -rf "$work"
 mkdir -p "$work"
 
 say "Tyr $TYR_VERSION"
-built=$("$root/packaging/static.sh")
+built=${EXECUTABLE:-$("$root/packaging/static.sh")}
 executable=$work/tyr-$TYR_VERSION-x86_64-linux
 install -m 755 "$built" "$executable"
 said=$("$executable" version)

@@ -10,6 +10,8 @@
 #     lint          what is in the packages, lintian and rpmlint
 #     chroot        the .deb files where no systemd runs
 #     rpm           the .rpm files in a root with an RPM database of its own
+#     shipped       a whole release twice, its checksums, bill of materials, licences and
+#                   manifest, and its image with a real engine
 #     readme        README.md's own commands on an empty Debian 12
 #     deb           the .deb files on that Debian: enrolled, rebooted, upgraded under
 #                   a probe, removed, purged
@@ -57,15 +59,16 @@ run() {
     reproducible) "$here/reproducible.sh" "$executable" ;;
     vm) check_vm ;;
     lint | chroot | rpm) "$here/$1.sh" ;;
+    shipped) EXECUTABLE=$executable "$here/shipped.sh" ;;
     readme) "$here/machine.py" readme README.md "$executable" "$out"/now/*.deb ;;
     deb) "$here/machine.py" deb "$out/versions" "$out"/{now,next}/*.deb ;;
     esac
 }
 
-(($#)) || set -- static lint chroot rpm reproducible readme deb vm
+(($#)) || set -- static lint chroot rpm shipped reproducible readme deb vm
 for check in "$@"; do
     case $check in
-    static | reproducible | vm | lint | chroot | rpm | readme | deb) ;;
+    static | reproducible | vm | lint | chroot | rpm | shipped | readme | deb) ;;
     *)
         printf 'test-package: no check %s: see the head of %s\n' "$check" "$0" >&2
         exit 1

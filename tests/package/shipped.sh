@@ -2,7 +2,10 @@
 # Makes a release twice and checks what it consists of: checksums, bill of
 # materials, licences, Kubernetes manifest, and the image with a real engine.
 #
-#   tests/package/shipped.sh        KERNELS: where the image runs as daemon (6.1 6.12)
+#   tests/package/shipped.sh
+#
+#   EXECUTABLE  the static executable of this version; default: it is built
+#   KERNELS     where the image runs as daemon (6.1 6.12)
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
