@@ -12,8 +12,9 @@
 #     readme        README.md's own commands on an empty Debian 12
 #     deb           the .deb files on that Debian: enrolled, rebooted, upgraded under
 #                   a probe, removed, purged
+#     shipped       a whole release, twice, and the image with podman and runc
 #
-#   KERNELS  what the static executable runs on as a daemon (6.1 6.12)
+#   KERNELS  what the static executable and the image run on as a daemon (6.1 6.12)
 #
 # Each check's output is also in target/package/CHECK.log. The last line adds up
 # what they counted; a check that fails without a failed count is one failure.
@@ -54,16 +55,16 @@ run() {
     static) "$here/static.sh" "$executable" ;;
     reproducible) "$here/reproducible.sh" "$executable" ;;
     vm) check_vm ;;
-    lint | chroot | rpm) "$here/$1.sh" ;;
+    lint | chroot | rpm | shipped) "$here/$1.sh" ;;
     readme) "$here/machine.py" readme README.md "$executable" "$out"/now/*.deb ;;
     deb) "$here/machine.py" deb "$out/versions" "$out"/{now,next}/*.deb ;;
     esac
 }
 
-(($#)) || set -- static lint chroot rpm reproducible readme deb vm
+(($#)) || set -- static lint chroot rpm reproducible shipped readme deb vm
 for check in "$@"; do
     case $check in
-    static | reproducible | vm | lint | chroot | rpm | readme | deb) ;;
+    static | reproducible | vm | lint | chroot | rpm | readme | deb | shipped) ;;
     *)
         printf 'test-package: no check %s: see the head of %s\n' "$check" "$0" >&2
         exit 1
