@@ -4,8 +4,8 @@
 #
 #   tests/setup.sh [STEP…]     build, check, vm, agents; all of them by default.
 #                              only when named: compat, for `make test-compat`;
-#                              package, for `make deb` and `make rpm`;
-#                              debian, for `make test-package`
+#                              package, for `make deb` and `make rpm`; release,
+#                              for `make release`; debian, for `make test-package`
 #
 # Debian's packages are installed on the machine, with sudo when not root. The
 # rest goes to .cache (or $TYR_CACHE), which may be deleted at any time.

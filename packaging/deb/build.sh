@@ -28,7 +28,15 @@ for package in tyr tyr-server tyrd; do
     cp "$here/copyright" "$work/copyright"
     sed -e "s/@VERSION@/$version/" -e "s/@DATE@/$date/" "$here/changelog.in" >"$work/changelog"
     # A package of cargo's without code: cargo-deb wants one, and the version in it.
-    sed -e "s/@VERSION@/$version/g" "$here/$package/Cargo.toml.in" >"$work/Cargo.toml"
+    {
+        sed -e "s/@VERSION@/$version/g" "$here/$package/Cargo.toml.in"
+        echo 'assets = ['
+        # Links may lead to another package, so they are named with what they hold.
+        (cd "$work/tree" &&
+            find . \( -type f -printf '    { source = "tree/%P", dest = "/%P", mode = "%m" },\n' \) -o \
+                \( -type l -printf '    { link_name = "%l", dest = "/%P" },\n' \)) | LC_ALL=C sort
+        echo ']'
+    } >"$work/Cargo.toml"
     : >"$work/lib.rs"
     mkdir -p "$work/scripts"
     for script in postinst prerm postrm; do

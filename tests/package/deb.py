@@ -84,7 +84,9 @@ def install(checks):
     modes = must("stat", "-c", "%a %U %G", "/etc/tyr/server.yaml", "/var/lib/tyr", "/var/lib/tyr/server").split("\n")
     checks.that("settings and state have their owners", modes[:2] == ["640 root tyr", "711 root root"]
                 and modes[2] == "700 tyr tyr", modes)
-    left = {path.name for path in pathlib.Path("/var/lib/tyr").iterdir() if path.stat().st_mode & 0o077}
+    # Whoever connects to a socket has to be able to write to it.
+    left = {path.name: oct(path.stat().st_mode) for path in pathlib.Path("/var/lib/tyr").iterdir()
+            if path.stat().st_mode & (0o022 if path.is_socket() else 0o077)}
     checks.that("nothing of the daemon's state is open to others", not left, left)
 
 
@@ -113,8 +115,6 @@ def enrol(checks):
     must("systemctl", "restart", "tyrd")
     host = debian.wait_enforcing()
     checks.that("the server shows the host as enforcing", host["enforcement"] == "lsm", host)
-    status, out = run("tyr", "doctor")
-    checks.that("tyr doctor finds nothing wrong", status == 0, out)
     must("tyr", "policy", "apply", "-f", POLICY)
     must("tyr", "policy", "assign", "production-ai-agents", "--all")
     debian.wait_in_force()
@@ -122,16 +122,18 @@ def enrol(checks):
     (FRAMEWORK / "__init__.py").touch()
     (DATA / "early.py").write_text(EARLY_PROGRAM)
     refused(checks, "an agent's open of an SSH key is refused")
-    event = wait_until("the refusal is in the audit", told)
+    event = wait_until("the refusal is in the audit", told, debian.WAIT_SECONDS)
     checks.that("the audit has it, with rule and policy", event["policy"] == "production-ai-agents", event)
     checks.that("anybody else may open it", run("cat", KEY) == (0, SECRET))
     EARLY.write_text(EARLY_UNIT)
     must("systemctl", "enable", EARLY.name)
+    EARLY_REPORT.unlink()
 
 
 def told():
     """The event of the refusal, when the server has it."""
-    events = ask("tyr", "audit", "search", "--verdict", "deny", "--limit", "1000")["events"]
+    status, out = run("tyr", "audit", "search", "--verdict", "deny", "--limit", "1000", "--output", "json")
+    events = json.loads(out)["events"] if status == 0 else []
     return next((event for event in events if event["rule"] == "deny-ssh-keys" and event["resource"] == KEY), None)
 
 
@@ -180,7 +182,8 @@ def upgrade(checks):
     took = time.monotonic() - started
     checks.that("three packages of the higher version", debian.installed() == dict.fromkeys(debian.PACKAGES, after))
     checks.that("tyr version is the higher one", must("tyr", "version").split() == ["tyr", after])
-    wait_until("the server has the new daemon", lambda: [host for host in debian.hosts() if host["version"] == after])
+    wait_until("the server has the new daemon", lambda: debian.hosts() and debian.hosts()[0]["version"] == after,
+               debian.WAIT_SECONDS)
     debian.wait_enforcing()
     seen = probe.stop()
     say(f"  {took:.0f} s of apt-get install; the probe saw {seen}")

@@ -9,6 +9,8 @@ from guest import DATA, FILES, Broken, must, run
 from stack import items, wait_until
 
 PACKAGES = ("tyr", "tyr-server", "tyrd")
+# A busy machine that is emulated takes its time, above all to attach programs.
+WAIT_SECONDS = 1500
 UNITS = ("tyr-server.service", "tyrd.service")
 PINS = pathlib.Path("/sys/fs/bpf/tyr")
 # What a system writes for itself while packages come and go.
@@ -94,12 +96,12 @@ def wait_enforcing():
     def enforcing():
         return [host for host in hosts() if host["enforcement"] == "lsm"]
 
-    return wait_until("the host is shown as enforcing", enforcing, 600)[0]
+    return wait_until("the host is shown as enforcing", enforcing, WAIT_SECONDS)[0]
 
 
 def wait_in_force():
     def in_force():
-        host = hosts()[0]
-        return not host.get("policy_problems") and host["policy_revision"] >= host["policy_revision_wanted"]
+        known = hosts()
+        return known and not known[0]["policy_problems"] and known[0]["policy_revision"] >= known[0]["policy_revision_wanted"]
 
-    wait_until("the policies are in force", in_force, 600)
+    wait_until("the policies are in force", in_force, WAIT_SECONDS)

@@ -4,14 +4,14 @@ import re
 import time
 
 import debian
-from guest import FILES, must, run
+from guest import FILES, keep, kept, must, run
 from session import KEY as SECRET
 from session import USER, prepare_home
 from stack import say
 
 BLOCK = re.compile(r"^<!-- run: ([a-z-]+) -->\n```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # What must be in it, in this order.
-WANTED = ["packages", "one-file", "first-use"]
+WANTED = ["packages", "one-file", "one-file-back", "first-use"]
 KEY = f"/home/{USER}/.ssh/id_rsa"
 # A program that is known as an agent by where it lies: it opens what it is given.
 AGENT = "/usr/local/bin/goose"
@@ -52,10 +52,14 @@ def packages(checks):
 
 
 def one_file(checks):
-    """Install the one file, and use it, as README.md says"""
+    """Install the one file, and take it back, as README.md says"""
+    keep("files", debian.files())
     do(checks, "one-file")
     running(checks)
-    governed(checks)
+    do(checks, "one-file-back")
+    left = sorted(set(debian.files()) - set(kept("files")))
+    checks.that("no file is left", not left, left)
+    checks.that("nothing is enforced any more", not debian.PINS.exists() and not run("pgrep", "-x", "tyr|tyrd")[1])
 
 
 def running(checks):

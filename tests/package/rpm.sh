@@ -108,6 +108,7 @@ same "no package is left" base "$(rpm_in_root -qa --qf '%{NAME}\n')"
 same "no file is left but edited configuration and state" "/etc/tyr
 /etc/tyr/daemon.yaml.rpmsave
 /var/lib/tyr
+/var/lib/tyr/lock
 /var/lib/tyr/server
 /var/lib/tyr/spool" "$(cd "$root" && find . -xdev -path ./proc -prune -o -path ./usr/share/zoneinfo -prune -o -path '*tyr*' -print | sed 's/^\.//' | LC_ALL=C sort)"
 finish

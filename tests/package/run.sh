@@ -16,7 +16,7 @@
 #     deb           the .deb files on that Debian: enrolled, rebooted, upgraded under
 #                   a probe, removed, purged
 #
-#   KERNELS  what the static executable runs on as a daemon (6.1 6.12)
+#   KERNELS  what the static executable and the image run on as a daemon (6.1 6.12)
 #
 # Each check's output is also in target/package/CHECK.log. The last line adds up
 # what they counted; a check that fails without a failed count is one failure.
