@@ -58,7 +58,7 @@ says() {
 # start WHAT: the daemon, in a container of its own.
 start() {
     runc run --detach --pid-file /run/daemon.pid --bundle "$bundles/daemon" daemon </dev/null >"$log" 2>&1
-    if says 'the daemon is ready' 600; then ok "$1"; else not_ok "$1" "$(tail -n 20 "$log")"; fi
+    if says 'the daemon is ready' 1500; then ok "$1"; else not_ok "$1" "$(tail -n 20 "$log")"; fi
 }
 
 same 'before, nothing is denied' key "$(agent /opt/secret/key)"
