@@ -135,6 +135,15 @@ async fn start_on(
     })
 }
 
+/// How a person gets the first administrator's token.
+fn show_token(token: &str, file: &Path, is_kept: bool) -> String {
+    let file = file.display();
+    if is_kept {
+        return format!("Administrator's token: in {file}, and not here, where it would be kept");
+    }
+    format!("Administrator's token, shown only this once:\n\n  {token}\n\nIt is also in {file}")
+}
+
 impl Running {
     /// Prints what a person needs to go on.
     pub fn announce(&self) {
@@ -145,11 +154,10 @@ impl Running {
         println!("  CA            {}", self.folder().join("ca.pem").display());
         println!("  fingerprint   {}", state.authority.fingerprint().to_hex());
         if let Some(token) = &self.admin_token {
-            println!("\nAdministrator's token, shown only this once:\n\n  {token}\n");
-            println!(
-                "It is also in {}",
-                self.folder().join("admin-token").display()
-            );
+            // systemd sets it where the output is the journal, which is kept and read by others.
+            let is_kept = std::env::var_os("JOURNAL_STREAM").is_some();
+            let file = self.folder().join("admin-token");
+            println!("\n{}", show_token(token, &file, is_kept));
         }
     }
 
@@ -316,4 +324,19 @@ fn write_file(path: &Path, text: &str, mode: u32) -> Result<(), ServerError> {
         path: path(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, show_token};
+
+    #[test]
+    fn the_token_is_not_left_where_output_is_kept() {
+        let file = Path::new("/data/admin-token");
+        let shown = show_token("tyr_secret", file, false);
+        assert!(shown.contains("tyr_secret"), "{shown}");
+        let kept = show_token("tyr_secret", file, true);
+        assert!(!kept.contains("tyr_secret"), "{kept}");
+        assert!(kept.contains("/data/admin-token"), "{kept}");
+    }
 }
