@@ -19,6 +19,8 @@ from stack import Checks, Stack, in_scope, say, wait_until
 DOCKER = "/run/docker.sock"
 DISPLAY = "\0/tmp/.X11-unix/X7"
 PINS = pathlib.Path("/sys/fs/bpf/tyr")
+# Exit status of a daemon that was released, so that no service manager starts it again.
+RELEASED = 79
 PROBE = """
 import os, socket, subprocess
 def outcome(what, action):
@@ -150,7 +152,8 @@ def release(checks, stack, agent):
     checks.that("and is still refused", seen == REFUSED, seen)
     status, out, err = stack.run_tyr(*command[1:])
     checks.that("the operator releases while the daemon runs", status == 0 and "enforcement is off" in err, out + err)
-    checks.that("the daemon has ended in good order", stack.daemon.wait(timeout=60) == 0, stack.log("daemon")[-2000:])
+    ended = stack.daemon.wait(timeout=60)
+    checks.that("the daemon has ended in good order", ended == RELEASED, (ended, stack.log("daemon")[-2000:]))
     checks.that("nothing is pinned", not PINS.exists() or not any(PINS.iterdir()), list(PINS.glob("*")))
     seen = agent.probe(USER)
     checks.that("nothing is enforced", seen == FREE, seen)
