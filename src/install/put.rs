@@ -63,7 +63,7 @@ pub fn host(target: &Target, roles: &[Role], executable: &Arc<[u8]>) -> Result<P
     let mut record = before
         .clone()
         .unwrap_or_else(|| Record::new(target.layout.prefix()));
-    env!("CARGO_PKG_VERSION").clone_into(&mut record.version);
+    crate::version::VERSION.clone_into(&mut record.version);
     let all: BTreeSet<Role> = record
         .roles
         .iter()

@@ -46,7 +46,7 @@ const BYTES_MAX: u64 = 1 << 20;
 impl Record {
     pub fn new(prefix: &Path) -> Record {
         Record {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::version::VERSION.to_owned(),
             prefix: prefix.to_owned(),
             roles: Vec::new(),
             files: BTreeMap::new(),

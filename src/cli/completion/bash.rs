@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::shape::{Command, Value};
+use super::shape::{Command, Value, nested};
 
 const HEAD: &str = r#"# Completions of tyr, tyr-server and tyrd for bash, as `tyr completion bash` prints them.
 
@@ -38,10 +38,8 @@ const TAIL: &str = r#"    esac
 /// The whole file.
 pub(super) fn script(commands: &[Command]) -> String {
     let mut text = HEAD.to_owned();
-    let places: Vec<String> = commands
-        .iter()
-        .filter(|command| command.place.contains(' '))
-        .map(|command| format!("\"{}\"", command.place))
+    let places: Vec<String> = nested(commands)
+        .map(|place| format!("\"{place}\""))
         .collect();
     let joined = places.join(" | \\\n            ");
     let _ = writeln!(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::shape::{Command, Value};
+use super::shape::{Command, Value, nested};
 
 const HEAD: &str = r#"# Completions of tyr, tyr-server and tyrd for fish, as `tyr completion fish` prints them.
 
@@ -25,11 +25,7 @@ end
 /// The whole file.
 pub(super) fn script(commands: &[Command]) -> String {
     let mut text = HEAD.to_owned();
-    let places: Vec<String> = commands
-        .iter()
-        .filter(|command| command.place.contains(' '))
-        .map(|command| quoted(&command.place))
-        .collect();
+    let places: Vec<String> = nested(commands).map(quoted).collect();
     let _ = writeln!(
         text,
         "            case {}",

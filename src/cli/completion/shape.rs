@@ -21,6 +21,12 @@ pub struct Command {
     pub positionals: Vec<Value>,
 }
 
+/// The places behind a program's own: those of its commands.
+pub fn nested(commands: &[Command]) -> impl Iterator<Item = &str> {
+    let places = commands.iter().map(|command| command.place.as_str());
+    places.filter(|place| place.contains(' '))
+}
+
 /// One option.
 #[derive(Clone, Debug)]
 pub struct Opt {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::shape::{Command, Opt, Value};
+use super::shape::{Command, Opt, Value, nested};
 
 const HEAD: &str = r#"# Completions of tyr, tyr-server and tyrd for zsh, as `tyr completion zsh` prints them.
 
@@ -34,10 +34,8 @@ pub(super) fn script(commands: &[Command]) -> String {
     programs.dedup();
     let programs = programs.join(" ");
     let mut text = format!("#compdef {programs}\n{HEAD}");
-    let places: Vec<String> = commands
-        .iter()
-        .filter(|command| command.place.contains(' '))
-        .map(|command| format!("\"{}\"", command.place))
+    let places: Vec<String> = nested(commands)
+        .map(|place| format!("\"{place}\""))
         .collect();
     let joined = places.join(" | \\\n            ");
     let _ = writeln!(
