@@ -27,26 +27,30 @@ const _: () = assert!(size_of::<tyr_image_header>() <= PAGE_WORDS * 4);
 const _: () = assert!(size_of::<tyr_superblock>() == 28);
 const _: () = assert!(1 << (32 - TYR_SUPERBLOCK_HASH_SHIFT) == TYR_SUPERBLOCKS_MAX);
 
-/// The pages of an image, ready to be written.
+/// The pages of an image. Each is put together when it is written: an image can be large, and the
+/// daemon is to stay small.
 #[derive(Debug)]
-pub struct Pages(Vec<Vec<u32>>);
+pub struct Pages<'a> {
+    header: tyr_image_header,
+    tables: [Placed<'a>; 2],
+    cells: &'a [Cell],
+}
 
-impl Pages {
+impl<'a> Pages<'a> {
     /// Lays out `compiled` as `generation`, which is not 0.
     ///
     /// # Errors
     /// More pages, agent types or file systems than the layout has room for.
-    pub fn new(compiled: &Compiled, generation: u32) -> Result<Pages, Error> {
-        let mut pages = Pages(vec![vec![0; PAGE_WORDS]]);
-        let path = pages.push_table(&compiled.paths)?;
-        let net = pages.push_table(&compiled.net)?;
-        let cell_page = pages.count();
-        pages.push_cells(&compiled.cells);
+    pub fn new(compiled: &'a Compiled, generation: u32) -> Result<Pages<'a>, Error> {
+        // The first page is the header.
+        let path = Placed::new(&compiled.paths, 1)?;
+        let net = Placed::new(&compiled.net, path.end())?;
+        let cell_page = word(net.end());
         let mut header = tyr_image_header {
             magic: TYR_IMAGE_MAGIC,
             abi: TYR_IMAGE_ABI,
             generation,
-            pages: pages.count(),
+            pages: cell_page + word(compiled.cells.len().div_ceil(PAGE_WORDS)),
             cell_page,
             row_words: word(compiled.row_words()),
             profiles: compiled.slot_count * compiled.exe_classes,
@@ -57,9 +61,9 @@ impl Pages {
             exe_classes: compiled.exe_classes,
             unknown_exe_class: compiled.unknown_exe_class,
             unknown_slot: compiled.unknown_slot,
-            path_start: compiled.path_starts.map(|state| path[state as usize]),
-            net_start4: net[compiled.net_start4 as usize],
-            net_start6: net[compiled.net_start6 as usize],
+            path_start: compiled.path_starts.map(|state| path.address(state)),
+            net_start4: net.address(compiled.net_start4),
+            net_start6: net.address(compiled.net_start6),
             superblock_count: word(compiled.superblock_starts.len()),
             path_class: compiled.paths.column_of,
             net_class: compiled.net.column_of,
@@ -74,15 +78,14 @@ impl Pages {
             insert(
                 &mut header.superblock,
                 dev,
-                starts.map(|state| path[state as usize]),
+                starts.map(|state| path.address(state)),
             )?;
         }
-        // SAFETY: `Plain` above: the header is words without padding.
-        let bytes = unsafe { plain::as_bytes(&header) };
-        for (word, bytes) in pages.0[0].iter_mut().zip(bytes.chunks_exact(4)) {
-            *word = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-        Ok(pages)
+        Ok(Pages {
+            header,
+            tables: [path, net],
+            cells: &compiled.cells,
+        })
     }
 
     /// Writes the pages into a new map of the kind that `image` holds, and closes it for changes.
@@ -96,17 +99,19 @@ impl Pages {
             ..Default::default()
         };
         let page_bytes = word(PAGE_WORDS * 4);
-        let count = self.count();
         let map = MapHandle::create(
             MapType::Array,
             Some("tyr_image"),
             word(size_of::<u32>()),
             page_bytes,
-            count,
+            self.count(),
             &options,
         )
         .map_err(Error::bpf("make an image"))?;
-        for (number, page) in (0u32..).zip(&self.0) {
+        let mut page = vec![0; PAGE_WORDS];
+        for number in 0..self.count() {
+            page.fill(0);
+            self.fill(number as usize, &mut page);
             // SAFETY: words have no padding.
             let bytes = unsafe { plain::as_bytes(&page[..]) };
             map.update(&number.to_ne_bytes(), bytes, MapFlags::ANY)
@@ -118,48 +123,95 @@ impl Pages {
 
     /// Pages of the image.
     pub fn count(&self) -> u32 {
-        word(self.0.len())
+        self.header.pages
     }
 
-    /// Adds an automaton on pages of its own, and gives the address of each state.
-    fn push_table(&mut self, table: &Table) -> Result<Vec<u32>, Error> {
-        let row_words = table.columns + 1;
-        let per_page = PAGE_WORDS / row_words;
-        let first_page = self.0.len();
-        let states = table.labels.len();
-        let last_page = first_page + states.div_ceil(per_page);
-        if last_page > TYR_STATE_PAGE_MASK as usize + 1 {
-            return Err(Error::Image(format!("{states} states need too many pages")));
+    /// Writes one page into words that are 0.
+    fn fill(&self, number: usize, page: &mut [u32]) {
+        if number == 0 {
+            // SAFETY: `Plain` above: the header is words without padding.
+            let bytes = unsafe { plain::as_bytes(&self.header) };
+            let (words, _) = bytes.as_chunks();
+            for (word, bytes) in page.iter_mut().zip(words) {
+                *word = u32::from_ne_bytes(*bytes);
+            }
+            return;
         }
-        let address = |state: u32| {
-            let page = word(first_page + state as usize / per_page);
-            let offset = word(state as usize % per_page * row_words);
-            debug_assert!(offset <= TYR_STATE_OFFSET_MASK);
-            let flag = if table.is_absorbing(state) {
-                TYR_STATE_ABSORBING
-            } else {
-                0
-            };
-            flag | page << TYR_STATE_PAGE_SHIFT | offset
-        };
-        let addresses: Vec<u32> = (0..word(states)).map(address).collect();
-        self.0.resize_with(last_page, || vec![0; PAGE_WORDS]);
-        for state in 0..word(states) {
-            let page = &mut self.0[first_page + state as usize / per_page];
-            let offset = state as usize % per_page * row_words;
-            page[offset] = table.labels[state as usize];
-            for (slot, &target) in page[offset + 1..].iter_mut().zip(table.row(state)) {
-                *slot = addresses[target as usize];
+        for table in &self.tables {
+            if (table.first_page..table.end()).contains(&number) {
+                return table.fill(number - table.first_page, page);
             }
         }
-        Ok(addresses)
+        let first = (number - self.header.cell_page as usize) * PAGE_WORDS;
+        for (word, &cell) in page.iter_mut().zip(&self.cells[first..]) {
+            *word = cell_word(cell);
+        }
+    }
+}
+
+/// An automaton on pages of its own.
+#[derive(Debug)]
+struct Placed<'a> {
+    table: &'a Table,
+    first_page: usize,
+    /// Address of each state.
+    addresses: Vec<u32>,
+}
+
+impl<'a> Placed<'a> {
+    fn new(table: &'a Table, first_page: usize) -> Result<Placed<'a>, Error> {
+        let mut placed = Placed {
+            table,
+            first_page,
+            addresses: Vec::new(),
+        };
+        let states = table.labels.len();
+        if placed.end() > TYR_STATE_PAGE_MASK as usize + 1 {
+            return Err(Error::Image(format!("{states} states need too many pages")));
+        }
+        placed.addresses = (0..word(states)).map(|state| placed.place(state)).collect();
+        Ok(placed)
     }
 
-    fn push_cells(&mut self, cells: &[Cell]) {
-        for chunk in cells.chunks(PAGE_WORDS) {
-            let mut page: Vec<u32> = chunk.iter().map(|&cell| cell_word(cell)).collect();
-            page.resize(PAGE_WORDS, 0);
-            self.0.push(page);
+    /// Words of a state: its label, then its row.
+    fn row_words(&self) -> usize {
+        self.table.columns + 1
+    }
+
+    fn per_page(&self) -> usize {
+        PAGE_WORDS / self.row_words()
+    }
+
+    /// The page after the last.
+    fn end(&self) -> usize {
+        self.first_page + self.table.labels.len().div_ceil(self.per_page())
+    }
+
+    fn place(&self, state: u32) -> u32 {
+        let page = word(self.first_page + state as usize / self.per_page());
+        let offset = word(state as usize % self.per_page() * self.row_words());
+        debug_assert!(offset <= TYR_STATE_OFFSET_MASK);
+        let flag = if self.table.is_absorbing(state) {
+            TYR_STATE_ABSORBING
+        } else {
+            0
+        };
+        flag | page << TYR_STATE_PAGE_SHIFT | offset
+    }
+
+    fn address(&self, state: u32) -> u32 {
+        self.addresses[state as usize]
+    }
+
+    /// Writes the states of the page that is `number` pages behind the first.
+    fn fill(&self, number: usize, page: &mut [u32]) {
+        let first = number * self.per_page();
+        let states = first..self.table.labels.len().min(first + self.per_page());
+        for (state, row) in states.zip(page.chunks_exact_mut(self.row_words())) {
+            row[0] = self.table.labels[state];
+            for (slot, &target) in row[1..].iter_mut().zip(self.table.row(word(state))) {
+                *slot = self.address(target);
+            }
         }
     }
 }
