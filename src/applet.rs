@@ -87,6 +87,7 @@ fn start(process: &mut Process) -> Result<Exit, Failure> {
             }
             None => Ok(Exit::Ok),
         },
+        daemon::compiler::NAME => daemon::compiler::serve(process),
         other => Err(Failure::new(
             Exit::Usage,
             format!("this program does not know its role by the name `{other}`"),

@@ -5,6 +5,7 @@
 //! Down: `watch` → `sync` (`policies`) → `kernel`.
 
 pub mod break_glass;
+pub mod compiler;
 pub mod config;
 pub mod enroll;
 pub mod identity;

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::Zoned;
+use serde::{Deserialize, Serialize};
 
 use crate::model::action::Action;
 use crate::model::resource::Protocol;
@@ -51,7 +52,7 @@ pub const KIND_SIGNATURE_EXE: usize = 4;
 pub const KIND_SIGNATURE_OPEN: usize = 5;
 
 /// Everything that the tables of a host depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Input<'a> {
     pub policies: &'a [Effective],
     pub signatures: &'a Signatures,
@@ -66,7 +67,7 @@ pub struct Input<'a> {
 }
 
 /// A mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superblock {
     /// `super_block.s_dev`, in the kernel's encoding.
     pub dev: u32,
@@ -75,7 +76,7 @@ pub struct Superblock {
 }
 
 /// One place at which a file system, or a subtree of it, can be found.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Alias {
     /// Root of the mount inside the file system: `/`, or the subtree's path.
     pub root: Vec<u8>,
@@ -108,7 +109,7 @@ impl Alias {
 }
 
 /// What happens to one class of resources for one kind of process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cell {
     pub verdict: Verdict,
     /// The verdict is reported and not enforced.
@@ -120,7 +121,7 @@ pub struct Cell {
 }
 
 /// The tables.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compiled {
     pub paths: Table,
     /// For an absolute path of the host.
@@ -166,7 +167,7 @@ pub enum Target<'a> {
 }
 
 /// The policies cannot be turned into tables.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum CompileError {
     #[error(
         "patterns need more than {STATES_MAX} states together: make the wildcards of {} more exact",
@@ -257,6 +258,22 @@ fn limits(policies: &[Effective]) -> Vec<String> {
 }
 
 impl Compiled {
+    /// Whether no question leads out of the tables, as it is with all that `compile` makes.
+    pub fn is_whole(&self) -> bool {
+        let starts = self.superblock_starts.values().chain([&self.path_starts]);
+        let profiles = self.slot_count as usize * self.exe_classes as usize;
+        let slots = self.slots.iter().chain(self.type_slot.values());
+        self.paths.is_whole()
+            && self.net.is_whole()
+            && starts.flatten().all(|&start| self.paths.has(start))
+            && self.net.has(self.net_start4)
+            && self.net.has(self.net_start6)
+            && slots
+                .chain([&self.unknown_slot])
+                .all(|slot| *slot < self.slot_count)
+            && self.cells.len() == profiles * self.row_words()
+    }
+
     /// Cells of one profile.
     pub fn row_words(&self) -> usize {
         self.class_count.iter().map(|&count| count as usize).sum()

@@ -6,6 +6,7 @@
 
 mod atom;
 mod attribute;
+mod carried;
 mod facts;
 mod node;
 mod real;

@@ -1,7 +1,11 @@
 //! What is known, and answers that may rest on what is not.
 
+use serde::{Deserialize, Serialize};
+
 /// A property of a process that may not have been found out yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Fact<T> {
     Known(T),
     #[default]

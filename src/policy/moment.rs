@@ -3,14 +3,25 @@
 use jiff::Zoned;
 use jiff::civil::{DateTime, Weekday};
 use jiff::{ToSpan, Unit, ZonedRound};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An hour of a day of the week, local to the host. Nothing finer reaches a condition, so a
 /// decision can change only when an hour ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Moment {
     /// 0 to 23.
     hour: u8,
+    #[serde(serialize_with = "number_of", deserialize_with = "weekday_of")]
     weekday: Weekday,
+}
+
+fn number_of<S: Serializer>(weekday: &Weekday, serializer: S) -> Result<S::Ok, S::Error> {
+    weekday.to_monday_one_offset().serialize(serializer)
+}
+
+fn weekday_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Weekday, D::Error> {
+    let number = i8::deserialize(deserializer)?;
+    Weekday::from_monday_one_offset(number).map_err(serde::de::Error::custom)
 }
 
 /// First hour of the night, local time.

@@ -6,11 +6,12 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Serialize};
 
 use crate::model::verdict::Verdict;
 
 /// The addresses of one rule: those it lists, less those it excepts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AddressMatch {
     included: Vec<IpNet>,
     excluded: Vec<IpNet>,

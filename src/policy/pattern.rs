@@ -10,18 +10,20 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Longest pattern in bytes; no path that Linux accepts is longer.
 pub const PATTERN_BYTES_MAX: usize = 4096;
 
 /// A checked pattern. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pattern {
     text: Arc<str>,
     components: Arc<[Component]>,
 }
 
 /// One part of a pattern between slashes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Component {
     /// `**`: zero or more components; at the end of a pattern one or more.
     AnyDepth,
@@ -33,7 +35,7 @@ pub enum Component {
 }
 
 /// What a component is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Token {
     Byte(u8),
     /// `?`: one byte.
@@ -45,7 +47,7 @@ pub enum Token {
 }
 
 /// A set of bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct ByteSet([u64; 4]);
 
 /// The text is not a pattern.

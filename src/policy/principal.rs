@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::fact::Fact;
 
 /// A process as rules see it. What is not known counts in the direction that restricts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// Signature ids of the agents the process belongs to, outermost first; the rules of every
     /// one hold. Known and empty: the process is no agent's, and nothing governs it.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::action::Action;
 use crate::model::verdict::{Mode, Severity, Verdict};
 
@@ -12,7 +14,7 @@ use super::pattern::Pattern;
 use super::sni::ServerNamePattern;
 
 /// One checked policy document.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
     pub name: String,
     pub description: String,
@@ -24,7 +26,7 @@ pub struct Policy {
 }
 
 /// One rule, in the order of the document.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rule {
     pub name: String,
     /// Why the rule is there; may be empty.
@@ -43,7 +45,7 @@ pub struct Rule {
 }
 
 /// Which resources a rule matches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Match {
     /// The literal as written, and its real path when it leads through a symlink.
     Path(Vec<Pattern>),
@@ -64,7 +66,7 @@ impl Match {
 }
 
 /// A policy that holds for a host, or for some agent types on it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Effective {
     pub policy: Arc<Policy>,
     pub version: u64,

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::pattern::Pattern;
 
@@ -20,7 +20,7 @@ pub const NUMBERS_MAX: u16 = 1024;
 pub const SIGNATURES_BYTES_MAX: usize = 256 * 1024;
 
 /// One way to recognise an agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// What rules name in `agent_types`.
     pub id: String,
@@ -35,7 +35,7 @@ pub struct Signature {
 }
 
 /// All signatures of a host; by default none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signatures {
     /// Sorted by number.
     signatures: Vec<Signature>,

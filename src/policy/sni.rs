@@ -6,19 +6,21 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// Longest host name, in bytes (RFC 1035).
 const NAME_BYTES_MAX: usize = 253;
 /// Longest label of a host name, in bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
 /// A checked `sni_pattern`: one or more alternatives separated by `|`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServerNamePattern {
     text: String,
     alternatives: Vec<Alternative>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Alternative {
     /// `*`
     Any,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use tyr::daemon::compiler::Compiler;
 use tyr::daemon::kernel::live::Live;
 use tyr::daemon::kernel::{Enforcement, Kernel, Record, Wanted};
 use tyr::kernel::load::{LoadOptions, Programs};
@@ -23,6 +24,11 @@ static TURN: Mutex<()> = Mutex::new(());
 /// Loaded for a test that has ended: loading takes longer than most tests.
 static RESTING: Mutex<Option<Arc<Live>>> = Mutex::new(None);
 
+/// The executable under test, which has the policy compiler.
+pub fn executable() -> PathBuf {
+    std::env::var_os("TYR").map_or_else(|| env!("CARGO_BIN_EXE_tyr").into(), PathBuf::from)
+}
+
 pub struct Daemon {
     pub kernel: Arc<Live>,
     _turn: MutexGuard<'static, ()>,
@@ -34,7 +40,8 @@ impl Daemon {
         let resting = RESTING.lock().unwrap().take();
         Daemon {
             kernel: resting.unwrap_or_else(|| {
-                Arc::new(Live::load(Signatures::builtin(), None, true).expect("load"))
+                let live = Live::load(Signatures::builtin(), None, true).expect("load");
+                Arc::new(live.compiled_by(Compiler::at(&executable())))
             }),
             _turn: turn,
         }

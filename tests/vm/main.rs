@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "one crate of tests")]
 
 mod alias;
+mod compiler;
 mod container;
 mod daemon;
 mod deputies;

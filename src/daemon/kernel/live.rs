@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
+use crate::daemon::compiler::Compiler;
 use crate::kernel::load::{LoadOptions, Programs, Scope};
 use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
@@ -24,7 +25,7 @@ use crate::kernel::ringbuf::RingReader;
 use crate::kernel::selftest;
 use crate::kernel::sessions;
 use crate::kernel::tagging::boot_clock_ns;
-use crate::policy::compile::{Compiled, Input, Superblock, compile};
+use crate::policy::compile::{Compiled, Input, Superblock};
 use crate::policy::principal::Principal;
 use crate::policy::rule::Effective;
 use crate::policy::signatures::Signatures;
@@ -50,6 +51,7 @@ const PREDECESSOR_LIMIT: &str = "the kernel programs of an earlier version still
 pub struct Live {
     programs: Programs,
     signatures: Signatures,
+    compiler: Compiler,
     /// Whether operations that no rule matches leave events.
     unmatched_events: bool,
     mounts: RwLock<Tables>,
@@ -100,6 +102,7 @@ impl Live {
             programs,
             watch,
             signatures,
+            compiler: Compiler::own(),
             unmatched_events,
             mounts: RwLock::new(Tables::new(Mounts::read().map_err(said)?, Vec::new())),
             containers: Containers::new(),
@@ -143,7 +146,7 @@ impl Live {
             moment: Some(wanted.moment),
             unmatched_is_silent: !self.unmatched_events,
         };
-        compile(&input).map_err(said)
+        self.compiler.compile(&input).map_err(said)
     }
 
     /// The policies with the rules of the self-test, and the slots: those of the sessions, then
@@ -163,6 +166,13 @@ impl Live {
         let mut policies = wanted.policies.to_vec();
         policies.push(selftest::policy());
         (policies, slots)
+    }
+
+    /// Compiles policies with another executable than this process's own.
+    #[must_use]
+    pub fn compiled_by(mut self, compiler: Compiler) -> Live {
+        self.compiler = compiler;
+        self
     }
 
     /// Tells whoever asks, from the next proof on, that there will be one every `interval`.

@@ -2,24 +2,62 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::minimise::{self, Graph};
 
 /// A deterministic automaton. State numbers are rows; every row has a label and one target for
 /// each column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Column of each byte.
+    #[serde(with = "bytes")]
     pub column_of: [u8; 256],
     pub columns: usize,
     pub labels: Vec<u32>,
-    /// `labels.len() * columns` targets.
+    /// `labels.len() * columns` targets. Not serialised with the rest: whoever sends a table sends
+    /// them by themselves, because they are many.
+    #[serde(skip)]
     pub next: Vec<u32>,
+}
+
+/// An array that is too long for serde.
+mod bytes {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &[u8; 256],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        bytes.as_slice().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<[u8; 256], D::Error> {
+        let bytes = Vec::deserialize(deserializer)?;
+        <[u8; 256]>::try_from(bytes).map_err(|_| de::Error::custom("not one column for each byte"))
+    }
 }
 
 impl Table {
     /// Whether no byte leaves the state.
     pub fn is_absorbing(&self, state: u32) -> bool {
         self.row(state).iter().all(|&target| target == state)
+    }
+
+    /// Whether every byte leads from every state to a state.
+    pub(super) fn is_whole(&self) -> bool {
+        self.next.len() == self.labels.len() * self.columns
+            && self
+                .column_of
+                .iter()
+                .all(|&column| usize::from(column) < self.columns)
+            && self.next.iter().all(|&target| self.has(target))
+    }
+
+    pub(super) fn has(&self, state: u32) -> bool {
+        (state as usize) < self.labels.len()
     }
 
     /// Targets of a state by column.
