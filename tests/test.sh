@@ -79,6 +79,8 @@ name_failed() {
             why_follows { why_follows = 0; tell(what, $0) }
             /^thread .* panicked at / { what = $2; gsub(/\047/, "", what); panicked = 1; why_follows = 1 }
             /^-- / { part = $2; said = 0 }
+            /^test .* \.\.\. / { last = $2 }
+            /vm: the command took / { printf "%s: in %s: %.300s\n", suite, last, substr($0, index($0, "vm:")) }
             /^  FAILED  / { what = substr($0, 11); why_follows = 1 }
             /^Traceback / { in_python = 1 }
             in_python && /^[^ ].*: / && !/^Traceback / { in_python = 0; tell(part, $0) }'

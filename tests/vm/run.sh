@@ -59,9 +59,10 @@ vm_kargs=$(printf %q "${KARGS:-}")
 ENV
 
 # Mitigations, self-tests, watchdogs and zeroed memory cost much under emulation
-# and change nothing about what the tests look at.
+# and change nothing about what the tests look at. The kernel's addresses are the same at each
+# boot, so that one that where.py prints can be looked up in /proc/kallsyms of another.
 kargs=(mitigations=off init_on_alloc=0 cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1
-    random.trust_cpu=on tsc=reliable no_timer_check i8042.noaux)
+    random.trust_cpu=on tsc=reliable no_timer_check i8042.noaux nokaslr)
 read -ra more_kargs <<<"${KARGS:-}"
 kargs+=("${more_kargs[@]}")
 
@@ -102,6 +103,11 @@ if [[ -z $command ]]; then
     exec "${vm[@]}" --shell "$here/guest.sh"
 fi
 
+# Where its processors are can be asked when it stands still. A socket's path is short, hence not
+# in the results directory.
+talk=$(mktemp -d "${TMPDIR:-/tmp}/tyr-vm.XXXXXX")
+vm+=("--qemu-opt=-monitor" "--qemu-opt=unix:$talk/monitor,server=on,wait=off")
+
 # QEMU opens its outputs anew and would empty a file: give it pipes.
 log=$out/console.log
 exec {stdout}> >(cat)
@@ -116,6 +122,7 @@ exec {stdout}>&- {stderr}>&-
 # shellcheck disable=SC2317
 stop() {
     kill -TERM -- "-$pid" 2>/dev/null || true
+    rm -rf "$talk"
     wait "$stdout_reader" "$stderr_reader" 2>/dev/null || true
 }
 trap stop EXIT
@@ -136,7 +143,8 @@ wait_for() {
 wait_for "$out/.started" "${BOOT_TIMEOUT:-180}" ||
     fail "Linux $kernel did not reach the command in ${BOOT_TIMEOUT:-180} s (set BOOT_TIMEOUT); see $log"
 if ! wait_for "$out/.status" "${VM_TIMEOUT:-1800}"; then
-    printf 'vm: the command took more than %s s on Linux %s (set VM_TIMEOUT)\n' "${VM_TIMEOUT:-1800}" "$kernel" >&2
+    printf 'vm: the command took more than %s s on Linux %s (set VM_TIMEOUT); %s\n' \
+        "${VM_TIMEOUT:-1800}" "$kernel" "$("$python" "$here/where.py" "$talk/monitor" 2>&1)" >&2
     exit 124
 fi
 wait "$pid" || true
