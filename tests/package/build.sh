@@ -14,10 +14,14 @@ cd "$(dirname "$0")/../.."
 out=$PWD/target/package
 now=${TYR_VERSION:-$(packaging/version.sh)}
 next=$now.next1
+commit=$(packaging/version.sh)
 
 # executable NAME: puts it where the next build leaves it alone.
 executable() {
     local built
+    # The executable of a commit stays the same; what is not committed is built again.
+    [[ ${!1} != "$commit"* || $commit == *dirty ]] ||
+        [[ $("$out/$1/tyr" version 2>/dev/null) != "tyr ${!1}" ]] || return 0
     built=$(TYR_VERSION=${!1} packaging/static.sh)
     rm -rf "${out:?}/$1"
     install -D -m 755 "$built" "$out/$1/tyr"
