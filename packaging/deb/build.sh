@@ -24,6 +24,9 @@ for package in tyr tyr-server tyrd; do
     rm -rf "$work"
     mkdir -p "$work"
     cp -a "$stage/$package" "$work/tree"
+    # Where Debian's zsh looks for what packages bring.
+    [[ ! -d $work/tree/usr/share/zsh ]] ||
+        mv "$work/tree/usr/share/zsh/site-functions" "$work/tree/usr/share/zsh/vendor-completions"
     install -D -m 644 "$here/$package/lintian-overrides" "$work/tree/usr/share/lintian/overrides/$package"
     cp "$here/copyright" "$work/copyright"
     sed -e "s/@VERSION@/$version/" -e "s/@DATE@/$date/" "$here/changelog.in" >"$work/changelog"

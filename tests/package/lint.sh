@@ -20,7 +20,8 @@ for package in tyr tyr-server tyrd; do
     mkdir -p "$scratch/deb/$package" "$scratch/rpm/$package"
     dpkg-deb -x "$now/${package}_$version-1_amd64.deb" "$scratch/deb/$package"
     same "$package.deb holds the staged tree, and Debian's documents" "$wanted" \
-        "$(listing "$scratch/deb/$package" | grep -v -e '^./usr/share/doc/' -e '^./usr/share/lintian/')"
+        "$(listing "$scratch/deb/$package" | grep -v -e '^./usr/share/doc/' -e '^./usr/share/lintian/' |
+            sed 's|^./usr/share/zsh/vendor-completions/|./usr/share/zsh/site-functions/|')"
     rpm2cpio "$now/$package-$version-1.x86_64.rpm" >"$scratch/rpm/$package.cpio"
     (cd "$scratch/rpm/$package" && cpio -id --quiet <"../$package.cpio" 2>/dev/null)
     same "$package.rpm holds the staged tree, and the licence" "$wanted" \
