@@ -125,6 +125,8 @@ def enrol(checks):
     event = wait_until("the refusal is in the audit", told, debian.WAIT_SECONDS)
     checks.that("the audit has it, with rule and policy", event["policy"] == "production-ai-agents", event)
     checks.that("anybody else may open it", run("cat", KEY) == (0, SECRET))
+    complaints = [line for line in must("journalctl", "-u", "tyrd", "--no-pager").splitlines() if "compiler" in line]
+    checks.that("the unit lets the policy compiler give up its rights", not complaints, complaints)
     EARLY.write_text(EARLY_UNIT)
     must("systemctl", "enable", EARLY.name)
     EARLY_REPORT.unlink()
