@@ -153,7 +153,7 @@ fn exchange(
     answer::read(speech).map_err(Unread)
 }
 
-/// How it ended by itself. Its pipes are closed, so it does that at once; else it is ended.
+/// How it ended by itself. Its socket is closed, so it does that at once; else it is ended.
 fn last_words(child: &mut Child) -> Option<ExitStatus> {
     let end = Instant::now() + LAST_WORDS;
     while Instant::now() < end {
