@@ -32,7 +32,11 @@ const MEMORY_MAX_BYTES: u64 = 1 << 30;
 /// Seconds of a processor's time that compiling may take.
 const TIME_MAX_SECONDS: u64 = 300;
 
-/// How long one without an answer may take to end.
+/// How long it may say nothing: it answers when all is done, on a busy machine later. One that was
+/// stopped takes no processor's time.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How long one that has answered, or that nobody hears any more, may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Most bytes of what a failed one says.
@@ -42,6 +46,7 @@ const COMPLAINT_BYTES_MAX: u64 = 4096;
 #[derive(Clone, Debug)]
 pub struct Compiler {
     program: PathBuf,
+    silence: Duration,
 }
 
 /// There are no tables.
@@ -57,6 +62,8 @@ pub enum CompilerError {
         MEMORY_MAX_BYTES >> 20
     )]
     Killed { signal: i32 },
+    #[error("the policy compiler said nothing for {} s and was ended", .0.as_secs())]
+    Silent(Duration),
     #[error("the policy compiler failed with status {status}: {said}")]
     Failed { status: i32, said: String },
     #[error("the policy compiler's answer cannot be read: {0}")]
@@ -73,7 +80,13 @@ impl Compiler {
     pub fn at(program: &Path) -> Compiler {
         Compiler {
             program: program.to_owned(),
+            silence: SILENCE,
         }
+    }
+
+    /// The same, given up after another time without a word.
+    pub fn given_up_after(self, silence: Duration) -> Compiler {
+        Compiler { silence, ..self }
     }
 
     /// Compiles the policies of a host.
@@ -92,11 +105,17 @@ impl Compiler {
             .set_nonblocking(true)
             .and_then(|()| complaints.set_nonblocking(true))
             .map_err(started)?;
+        let silence = Some(self.silence);
+        speech
+            .set_read_timeout(silence)
+            .and_then(|()| speech.set_write_timeout(silence))
+            .map_err(started)?;
         let mut child = self.start(its_speech, its_complaints).map_err(started)?;
+        let begun = Instant::now();
         match exchange(&speech, input) {
             Ok(answer) => {
                 // It has said everything; how it ends changes nothing.
-                let _ = child.wait();
+                last_words(&mut child);
                 let said = all_of(complaints);
                 if !said.is_empty() {
                     tracing::warn!(said, "the policy compiler");
@@ -107,6 +126,7 @@ impl Compiler {
                 drop(speech);
                 Err(match last_words(&mut child) {
                     Some(ended) => why(ended, unread, complaints),
+                    None if begun.elapsed() >= self.silence => CompilerError::Silent(self.silence),
                     None => unread.into(),
                 })
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use tyr::daemon::compiler::{Compiler, CompilerError};
 use tyr::policy::builtin;
@@ -174,6 +175,27 @@ fn a_compiler_that_fails_is_said() {
                 && said.contains(expected),
             "{said}"
         );
+    }
+}
+
+/// One that is stopped takes no processor's time, so only the clock can end it.
+#[test]
+fn a_compiler_that_says_nothing_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let signatures = Signatures::builtin();
+    let pid = folder.path().join("pid");
+    for before in ["", "cat >/dev/null;"] {
+        let text = format!("echo $$ >{}; {before} kill -STOP $$", pid.display());
+        let stopped = script(&folder, &text).given_up_after(Duration::from_secs(1));
+        let error = stopped
+            .compile(&input(&[], &signatures))
+            .expect_err("no tables");
+        assert_eq!(
+            error.to_string(),
+            "the policy compiler said nothing for 1 s and was ended"
+        );
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "it is gone");
     }
 }
 
