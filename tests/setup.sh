@@ -102,11 +102,43 @@ step_check() {
 
 step_vm() {
     packages bpftool busybox-static file iproute2 kmod python3-venv qemu-system-x86 xz-utils
+    install_qemu
     once virtme-ng "$virtme_ng $python" install_virtme_ng
     install_kernel 6.1 linux-image-amd64
     install_kernel 6.12 linux-image-6.12-amd64
     # The guest mounts the modules of its kernel here.
     [[ -d /lib/modules ]] || as_root mkdir -p /lib/modules
+}
+
+# QEMU before 8.1 may keep a translation of code that was changed while it translated it. Linux 6.1
+# then stands still and 6.12 panics, now and then, while programs are attached. ("accel/tcg: Always
+# lock pages before translation" mends it.) Where Debian's is older, that of its backports is
+# unpacked. It is not installed: other users of the machine keep theirs.
+install_qemu() {
+    local apt codename package scratch site
+    dpkg --compare-versions "$(dpkg-query -W -f '${Version}' qemu-system-x86)" lt 1:8.1 || return 0
+    [[ ! -x $cache/qemu/usr/bin/qemu-system-x86_64 ]] || return 0
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    site=$(apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Component: main' "Codename: $codename" | head -n1)
+    scratch=$(mktemp -d)
+    chmod 0755 "$scratch"
+    mkdir "$scratch/lists" "$scratch/packages"
+    echo "deb $site $codename-backports main" >"$scratch/sources.list"
+    apt=(apt-get -qq -o "Dir::Etc::SourceList=$scratch/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$scratch/lists" -o "Dir::Cache=$scratch/packages" -o APT::Sandbox::User=)
+    say "unpacking a newer QEMU from $codename-backports"
+    if "${apt[@]}" update 2>"$scratch/said" &&
+        (cd "$scratch/packages" && "${apt[@]}" download qemu-system-x86 qemu-system-data 2>"$scratch/said"); then
+        rm -rf "$cache/qemu" "$cache/qemu.new"
+        for package in "$scratch"/packages/*.deb; do
+            dpkg-deb -x "$package" "$cache/qemu.new"
+        done
+        mv "$cache/qemu.new" "$cache/qemu"
+    else
+        say "there is none, so a virtual machine may stop while programs are attached: $(tail -n1 "$scratch/said")"
+    fi
+    rm -rf "$scratch"
 }
 
 install_virtme_ng() {
@@ -183,6 +215,7 @@ step_package() {
 # The empty Debian that they are tried on.
 step_debian() {
     packages debootstrap dpkg-dev e2fsprogs qemu-system-x86 util-linux
+    install_qemu
     once debian "$(sha256sum <"$root/tests/package/debian.sh")" install_debian
 }
 
