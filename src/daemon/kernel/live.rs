@@ -301,7 +301,14 @@ impl Kernel for Live {
             Ok(())
         };
         let generation = self.programs.install(&compiled, prepare).map_err(said)?;
-        lost += self.keep_late_links(generation, &compiled, &names)?;
+        // The image is in force, whatever becomes of them.
+        match self.keep_late_links(generation, &compiled, &names) {
+            Ok(late) => lost += late,
+            Err(error) => limits.push(format!(
+                "hard links that were made while policies changed cannot be kept: {error}; a rule \
+                 for one name of such a file may not hold for the others"
+            )),
+        }
         if lost > 0 {
             limits.push(format!(
                 "{lost} names of files with several hard links do not fit the kernel's table: a \
