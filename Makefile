@@ -44,8 +44,8 @@ test-compat: setup ## compare tools and system calls with and without Tyr; KERNE
 	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh work
 	@KERNEL=$(KERNEL) VM_TIMEOUT=7200 tests/compat.sh calls
 
-bench-memory: setup build ## print the release daemon's memory with 1,000 rules and 100 agents; KERNEL=6.1 or 6.12
-	@KERNEL=$(KERNEL) TYR=$(CURDIR)/target/release/tyr tests/compat.sh memory
+bench-memory: setup ## print the memory of the daemon that is shipped, with 1,000 rules and 100 agents; KERNEL=6.1 or 6.12
+	@tyr=$$(packaging/static.sh) && KERNEL=$(KERNEL) TYR="$$tyr" tests/compat.sh memory
 
 test-bypass: setup ## run every known way around a policy, on both kernels; BYPASSES.md lists them
 	cargo build --locked

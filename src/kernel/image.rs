@@ -11,7 +11,7 @@ use super::abi::{
 use super::decide::skel::{tyr_image_header, tyr_superblock};
 use super::error::Error;
 use crate::model::verdict::Verdict;
-use crate::policy::compile::{Cell, Compiled, Table};
+use crate::policy::compile::{Cell, Compiled, PackedCell, Table};
 
 /// Words of one page.
 pub const PAGE_WORDS: usize = TYR_PAGE_WORDS as usize;
@@ -33,7 +33,7 @@ const _: () = assert!(1 << (32 - TYR_SUPERBLOCK_HASH_SHIFT) == TYR_SUPERBLOCKS_M
 pub struct Pages<'a> {
     header: tyr_image_header,
     tables: [Placed<'a>; 2],
-    cells: &'a [Cell],
+    cells: &'a [PackedCell],
 }
 
 impl<'a> Pages<'a> {
@@ -144,7 +144,7 @@ impl<'a> Pages<'a> {
         }
         let first = (number - self.header.cell_page as usize) * PAGE_WORDS;
         for (word, &cell) in page.iter_mut().zip(&self.cells[first..]) {
-            *word = cell_word(cell);
+            *word = cell_word(cell.into());
         }
     }
 }

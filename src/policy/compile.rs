@@ -109,7 +109,7 @@ impl Alias {
 }
 
 /// What happens to one class of resources for one kind of process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     pub verdict: Verdict,
     /// The verdict is reported and not enforced.
@@ -118,6 +118,45 @@ pub struct Cell {
     pub matched: bool,
     /// No event.
     pub silent: bool,
+}
+
+/// A [`Cell`] in one byte: there are hundreds of thousands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PackedCell(u8);
+
+impl PackedCell {
+    const VERDICT: u8 = 3;
+    const MONITORED: u8 = 4;
+    const MATCHED: u8 = 8;
+    const SILENT: u8 = 16;
+}
+
+impl From<Cell> for PackedCell {
+    fn from(cell: Cell) -> PackedCell {
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        PackedCell(
+            cell.verdict as u8
+                | flag(cell.monitored, PackedCell::MONITORED)
+                | flag(cell.matched, PackedCell::MATCHED)
+                | flag(cell.silent, PackedCell::SILENT),
+        )
+    }
+}
+
+impl From<PackedCell> for Cell {
+    fn from(PackedCell(bits): PackedCell) -> Cell {
+        let verdict = match bits & PackedCell::VERDICT {
+            0 => Verdict::Allow,
+            1 => Verdict::Alert,
+            _ => Verdict::Deny,
+        };
+        Cell {
+            verdict,
+            monitored: bits & PackedCell::MONITORED != 0,
+            matched: bits & PackedCell::MATCHED != 0,
+            silent: bits & PackedCell::SILENT != 0,
+        }
+    }
 }
 
 /// The tables.
@@ -143,8 +182,10 @@ pub struct Compiled {
     /// Slot of a session whose types are not known.
     pub unknown_slot: u32,
     pub slot_count: u32,
-    /// Rows of `row_words` cells, one for each profile (slot * exe_classes + exe class).
-    pub cells: Vec<Cell>,
+    /// Rows of `row_words` cells, one for each profile (slot * exe_classes + exe class). Not
+    /// serialised with the rest, like the targets of a table.
+    #[serde(skip)]
+    pub cells: Vec<PackedCell>,
     /// Rules that this host will not enforce, and why.
     pub limits: Vec<String>,
     /// States before minimisation.
@@ -298,7 +339,8 @@ impl Compiled {
             _ => self.unknown_class[action as usize],
         };
         let profile = (slot * self.exe_classes + exe_class) as usize;
-        self.cells[profile * self.row_words() + (self.action_base(action) + class) as usize]
+        let place = profile * self.row_words() + (self.action_base(action) + class) as usize;
+        self.cells[place].into()
     }
 
     /// The label of a path for one kind of question; `None` when it cannot be settled.

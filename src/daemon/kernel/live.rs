@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::compiler::Compiler;
 use crate::kernel::load::{LoadOptions, Programs, Scope};
+use crate::kernel::memory;
 use crate::kernel::mounts::{MountWatch, Mounts, Tables};
 use crate::kernel::object::EnforcementMode;
 use crate::kernel::ringbuf::RingReader;
@@ -146,6 +147,8 @@ impl Live {
             moment: Some(wanted.moment),
             unmatched_is_silent: !self.unmatched_events,
         };
+        // What reading the policies took, before the tables come.
+        memory::give_back();
         self.compiler.compile(&input).map_err(said)
     }
 

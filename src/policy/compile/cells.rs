@@ -16,7 +16,7 @@ use super::classes::{Class, NOTHING, UNKNOWN};
 use super::groups::{Groups, Mark};
 use super::net::{Net, Peer};
 use super::paths::Paths;
-use super::{Cell, CompileError, IMAGE_WORDS_MAX, Input};
+use super::{Cell, CompileError, IMAGE_WORDS_MAX, Input, PackedCell};
 
 pub(super) struct Filled {
     pub(super) class_count: [u32; Action::ALL.len()],
@@ -26,7 +26,7 @@ pub(super) struct Filled {
     pub(super) type_slot: BTreeMap<u16, u32>,
     pub(super) unknown_slot: u32,
     pub(super) slot_count: u32,
-    pub(super) cells: Vec<Cell>,
+    pub(super) cells: Vec<PackedCell>,
 }
 
 /// One class of one action, ready to be asked about.
@@ -234,8 +234,8 @@ struct Rows<'a, 'b> {
     input: &'a Input<'b>,
     exes: &'a [Class],
     subjects: &'a [Subject],
-    rows: Vec<Vec<Cell>>,
-    known: HashMap<Vec<Cell>, u32>,
+    rows: Vec<Vec<PackedCell>>,
+    known: HashMap<Vec<PackedCell>, u32>,
 }
 
 impl Rows<'_, '_> {
@@ -255,7 +255,7 @@ impl Rows<'_, '_> {
             cells.extend(
                 self.subjects
                     .iter()
-                    .map(|subject| self.strictest(facts, &exes, subject)),
+                    .map(|subject| PackedCell::from(self.strictest(facts, &exes, subject))),
             );
         }
         let fresh = count(self.rows.len());

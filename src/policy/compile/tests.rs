@@ -82,6 +82,21 @@ fn same(cell: Cell, policies: &[Effective], request: &Request) -> Result<(), Str
 }
 
 #[test]
+fn a_packed_cell_is_the_cell() {
+    for verdict in [Verdict::Allow, Verdict::Alert, Verdict::Deny] {
+        for flags in 0..8 {
+            let cell = Cell {
+                verdict,
+                monitored: flags & 1 != 0,
+                matched: flags & 2 != 0,
+                silent: flags & 4 != 0,
+            };
+            assert_eq!(Cell::from(PackedCell::from(cell)), cell);
+        }
+    }
+}
+
+#[test]
 fn what_is_unknown_meets_rules_about_everything_in_their_order() {
     let some = |verdict| rule(Action::FileRead, "/x/**", verdict);
     let all = |verdict| rule(Action::FileRead, "*", verdict);
