@@ -39,7 +39,7 @@ impl Row {
 
 /// Most instructions that an operation may cost more than without Tyr.
 fn budget(scenario: Scenario, operation: Operation, bare: f64) -> Option<f64> {
-    use Operation::{ConnectTcp, ConnectUdp, Exec, Getppid, Open, OpenFirst};
+    use Operation::{ConnectFirst, ConnectTcp, ConnectUdp, Exec, Getppid, Open, OpenFirst};
     match (scenario, operation) {
         (Scenario::Bare, _) => None,
         (_, Getppid) => Some(0.01 * bare),
@@ -48,7 +48,9 @@ fn budget(scenario: Scenario, operation: Operation, bare: f64) -> Option<f64> {
         (Scenario::Silent(_), OpenFirst) => Some(3_500.0),
         (Scenario::Silent(_), Open) => Some(900.0),
         (Scenario::Event(_), Open | OpenFirst) => Some(6_500.0),
-        (Scenario::Ungoverned | Scenario::Silent(_), ConnectUdp | ConnectTcp) => Some(600.0),
+        (Scenario::Ungoverned | Scenario::Silent(_), ConnectFirst | ConnectUdp | ConnectTcp) => {
+            Some(600.0)
+        }
         _ => None,
     }
 }
