@@ -4,7 +4,7 @@
 struct tyr_sockaddr_in {
 	__u16 family;
 	__u16 port;
-	__u8 address[4];
+	__u32 address;
 };
 
 struct tyr_sockaddr_in6 {
@@ -28,6 +28,15 @@ static __always_inline int tyr_all_zero(const __u8 *bytes, int count)
 	for (int i = 0; i < count; i++)
 		any |= bytes[i];
 	return !any;
+}
+
+/* Whether it is the address of all zeroes. */
+static __always_inline int tyr_is_here(const struct tyr_endpoint *endpoint)
+{
+	__u64 half[2];
+
+	__builtin_memcpy(half, endpoint->address, sizeof(half));
+	return !(half[0] | half[1]);
 }
 
 static __always_inline void tyr_endpoint_set4(struct tyr_endpoint *endpoint, const __u8 *address)
@@ -90,133 +99,180 @@ static __always_inline void tyr_endpoint_read(struct tyr_endpoint *endpoint, con
 	if (family == AF_INET && length >= TYR_SOCKADDR_IN_MIN) {
 		const struct tyr_sockaddr_in *four = name;
 
-		endpoint->port = __builtin_bswap16(four->port);
-		tyr_endpoint_set4(endpoint, four->address);
+		endpoint->port = four->port;
+		tyr_endpoint_set4(endpoint, (const __u8 *)&four->address);
 	} else if (family == AF_INET6 && length >= TYR_SOCKADDR_IN6_MIN) {
 		const struct tyr_sockaddr_in6 *six = name;
 
-		endpoint->port = __builtin_bswap16(six->port);
+		endpoint->port = six->port;
 		tyr_endpoint_set6(endpoint, six->address);
 	}
 }
 
-/* A socket and the name that it is to connect to. */
+/* A name that a socket is to connect to, as far as rules can see it. */
 struct tyr_naming {
-	struct tyr_named named;
-	__u16 family;		/* of the socket */
-	__u16 protocol;
+	struct tyr_endpoint endpoint;
 	int length;
+	__u16 is_read;
+	__u16 is_end;		/* of an association, which connects to nothing */
+	__u32 family;		/* of the socket */
 	__u32 hook;
 };
 
-/* Reads what rules can see of the name; false when it cannot be read. */
-static __always_inline int tyr_naming_read(struct tyr_naming *naming, struct socket *sock,
-					   const void *name)
+/* Reads `name`. Not inlined: what it needs of the stack is free again when a decision is made. */
+static __noinline int tyr_naming_read(struct tyr_naming *naming, const void *name)
 {
 	__u64 size = naming->length;
-	struct sock *sk = sock->sk;
+	__u64 words[4] = {};
+	__u16 family;
 
-	if (sk) {
-		naming->family = sk->__sk_common.skc_family;
-		naming->protocol = sk->sk_protocol;
-	}
-	naming->named.socket = naming->family << 16 | naming->protocol;
-	naming->named.length = naming->length;
-	if (naming->length < (int)sizeof(__u16))
+	if (naming->length < (int)sizeof(family))
 		return 0;
 	if (size > sizeof(struct tyr_sockaddr_in6))
 		size = sizeof(struct tyr_sockaddr_in6);
 	tyr_opaque(size);
-	if (size > sizeof(naming->named.name))
+	if (size > sizeof(words) || bpf_probe_read_kernel(words, size, name))
 		return 0;
-	return !bpf_probe_read_kernel(naming->named.name, size, name);
+	naming->is_read = 1;
+	family = (__u16)words[0];
+	if (family == AF_UNSPEC) {
+		/* Ends an association; but sending to one from an IPv4 socket is IPv4. */
+		naming->is_end = naming->hook == TYR_HOOK_SOCKET_CONNECT ||
+				 naming->family == AF_INET6;
+		family = naming->family;
+	}
+	tyr_endpoint_read(&naming->endpoint, words, naming->length, family);
+	return 0;
 }
 
-/* Whether the same was allowed just before and nothing has changed since. */
-static __always_inline int tyr_naming_is_known(struct tyr_task *task, struct tyr_naming *naming)
-{
-	struct tyr_named *known = &task->named, *now = &naming->named;
-
-	return tyr_profile_is_kept(task, tyr_session_epoch()) &&
-	       known->generation == task->generation && known->profile == task->profile &&
-	       known->socket == now->socket && known->length == now->length &&
-	       known->name[0] == now->name[0] && known->name[1] == now->name[1] &&
-	       known->name[2] == now->name[2] && known->name[3] == now->name[3];
-}
-
-static __noinline int tyr_decide_naming(struct tyr_decision *decision, struct tyr_naming *naming,
+static __noinline int tyr_decide_naming(struct tyr_task *task, struct tyr_naming *naming,
 					struct socket *sock, __u64 control)
 {
-	int is_here;
-	__u16 family = (__u16)naming->named.name[0];
-	struct tyr_task *task = decision->task;
+	struct tyr_decision decision = {};
 	struct tyr_endpoint *endpoint;
-	struct tyr_scratch *work;
 
-	switch (tyr_begin_as(decision, task, TYR_ACTION_NET_CONNECT, naming->hook, 0)) {
+	switch (tyr_begin_as(&decision, task, TYR_ACTION_NET_CONNECT, naming->hook, 0)) {
 	case TYR_BEGIN_FREE:
 		return 0;
 	case TYR_BEGIN_DENY:
 		return -EPERM;
 	}
-	work = decision->work;
-	endpoint = &work->endpoint;
-	if (family == AF_UNSPEC) {
-		/* Ends an association; but sending to one from an IPv4 socket is IPv4. */
-		if (naming->hook == TYR_HOOK_SOCKET_CONNECT || naming->family == AF_INET6)
-			return 0;
-		family = naming->family;
-	}
-	endpoint->protocol = naming->protocol;
-	tyr_endpoint_read(endpoint, naming->named.name, naming->length, family);
-	is_here = endpoint->length && tyr_all_zero(endpoint->address, sizeof(endpoint->address));
-	if (is_here)
+	if (!naming->is_read)
+		return tyr_decide_class(&decision, -1);
+	if (naming->is_end)
+		return 0;
+	endpoint = &decision.work->endpoint;
+	*endpoint = naming->endpoint;
+	if (endpoint->length && tyr_is_here(endpoint))
 		tyr_endpoint_here(endpoint, sock, control);
-	if (tyr_decide_class(decision, tyr_net_class(&decision->image, endpoint)))
-		return -EPERM;
-	/* What this host is for a socket is not in the name. */
-	if (!is_here && work->cell & TYR_CELL_SILENT && task->profile_epoch) {
-		naming->named.generation = task->generation;
-		naming->named.profile = task->profile;
-		task->named = naming->named;
-	}
-	return 0;
+	return tyr_decide_class(&decision, tyr_net_class(&decision.image, endpoint));
 }
 
 /* `control`: bytes of control data beside the name. */
-static __always_inline int tyr_judge_name(struct socket *sock, const void *name, int length,
-					  __u32 hook, __u64 control)
+static __always_inline int tyr_judge_name(struct tyr_task *task, struct socket *sock,
+					  const void *name, struct tyr_naming *naming,
+					  __u64 control)
 {
-	struct tyr_naming naming = { .length = length, .hook = hook };
-	struct tyr_decision decision = {};
-	int is_read;
-	__u32 who;
+	struct sock *sk = sock->sk;
+	struct tyr_image_ref image;
 
-	if (!sock->file)
-		return 0;	/* the kernel's own socket */
-	decision.task = tyr_task_find(bpf_get_current_task_btf(), &who);
-	if (!decision.task)
-		return who == TYR_WHO_FAULT ? -EPERM : 0;
-	is_read = tyr_naming_read(&naming, sock, name);
-	if (naming.family == AF_UNIX || naming.family == AF_NETLINK || naming.family == AF_ALG)
-		return 0;
-	if (!is_read) {
-		if (tyr_begin_as(&decision, decision.task, TYR_ACTION_NET_CONNECT, hook, 0) ==
-		    TYR_BEGIN_FREE)
-			return 0;
-		return decision.work ? tyr_decide_class(&decision, -1) : -EPERM;
+	if (sk) {
+		naming->family = sk->__sk_common.skc_family;
+		naming->endpoint.protocol = sk->sk_protocol;
 	}
-	if (tyr_naming_is_known(decision.task, &naming)) {
-		tyr_count(TYR_COUNT_REMEMBERED);
+	if (naming->family == AF_UNIX || naming->family == AF_NETLINK || naming->family == AF_ALG)
 		return 0;
-	}
-	return tyr_decide_naming(&decision, &naming, sock, control);
+	tyr_naming_read(naming, name);
+	/* What this host is for a socket is not in the name. */
+	if (naming->endpoint.length && !naming->is_end && !tyr_is_here(&naming->endpoint) &&
+	    tyr_image_of_kept(&image, task) &&
+	    tyr_connects_silently(&image, task, tyr_net_class(&image, &naming->endpoint)))
+		return 0;
+	return tyr_decide_naming(task, naming, sock, control);
+}
+
+/*
+ * Eight bytes of a name from `at` on, below the 16 that a sockaddr has. The verifier knows the type of
+ * the name in socket_connect, so no call of the kernel is needed; the compiler would read byte by
+ * byte what is not aligned.
+ */
+#define TYR_NAME_WORD(name, at) ({								\
+	__u64 word_;										\
+	asm("%0 = *(u64 *)(%1 + " #at ")" : "=r"(word_) : "r"(name));			\
+	word_;											\
+})
+
+/* tyr_passes_at_once for an IPv4 address and a port in network order. */
+static __always_inline int tyr_passes_four(struct tyr_task *task, __u64 address, __u64 port,
+					   __u64 protocol)
+{
+	__u64 key = tyr_net_key4(address, port, protocol);
+	struct tyr_image_ref image;
+
+	/* Or it is put together only where it is walked, of parts that are kept on the stack. */
+	tyr_opaque(key);
+	return address && tyr_image_of_kept(&image, task) &&
+	       tyr_connects_silently(&image, task, tyr_net_class4(&image, key));
+}
+
+/* tyr_passes_at_once for a whole IPv6 name. */
+static __noinline int tyr_passes_six(struct tyr_task *task, const struct sockaddr *name,
+				     __u64 port, __u64 protocol)
+{
+	__u64 high = TYR_NAME_WORD(name, 8), low, end = tyr_net_key_end(port, protocol);
+	struct tyr_image_ref image;
+
+	if (bpf_probe_read_kernel(&low, sizeof(low), (const void *)name + 16))
+		return 0;
+	if (!high && (low & 0xffffffff) == 0xffff0000)
+		return tyr_passes_four(task, low >> 32, port, protocol);
+	return high | low && tyr_image_of_kept(&image, task) &&
+	       tyr_connects_silently(&image, task, tyr_net_class6(&image, high, low, end));
+}
+
+/*
+ * Whether the name is an address that the policy lets pass without an event. What is not plain is
+ * left to tyr_judge_connect.
+ */
+static __always_inline int tyr_passes_at_once(struct tyr_task *task, struct socket *sock,
+					      const struct sockaddr *name, int length)
+{
+	struct sock *sk = sock->sk;
+	__u64 word, port;
+
+	if (length < TYR_SOCKADDR_IN_MIN || !sk)
+		return 0;
+	word = TYR_NAME_WORD(name, 2);
+	port = word & 0xffff;
+	if (name->sa_family == AF_INET)
+		return tyr_passes_four(task, word >> 16 & 0xffffffff, port, sk->sk_protocol);
+	if (name->sa_family == AF_INET6 && length >= TYR_SOCKADDR_IN6_MIN)
+		return tyr_passes_six(task, name, port, sk->sk_protocol);
+	return 0;
+}
+
+static __noinline int tyr_judge_connect(struct tyr_task *task, struct socket *sock,
+					const struct sockaddr *name, int length)
+{
+	struct tyr_naming naming = { .length = length, .hook = TYR_HOOK_SOCKET_CONNECT };
+
+	return tyr_judge_name(task, sock, name, &naming, 0);
 }
 
 TYR_HOOK(socket_connect, "socket_connect", "security_socket_connect", struct socket *sock,
 	 struct sockaddr *address, int length)
 {
-	return tyr_judge_name(sock, address, length, TYR_HOOK_SOCKET_CONNECT, 0);
+	struct tyr_task *task;
+	__u32 who;
+
+	if (!sock->file)
+		return 0;	/* the kernel's own socket */
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	if (tyr_passes_at_once(task, sock, address, length))
+		return 0;
+	return tyr_judge_connect(task, sock, address, length);
 }
 
 /* A name on a message connects: UDP without connect, and TCP fast open. */
@@ -224,11 +280,20 @@ TYR_HOOK(socket_sendmsg, "socket_sendmsg", "security_socket_sendmsg", struct soc
 	 struct msghdr *message)
 {
 	void *name = BPF_CORE_READ(message, msg_name);
+	struct tyr_naming naming;
+	struct tyr_task *task;
+	__u32 who;
 
-	if (!name)
+	if (!name || !sock->file)
 		return 0;
-	return tyr_judge_name(sock, name, BPF_CORE_READ(message, msg_namelen),
-			      TYR_HOOK_SOCKET_SENDMSG, BPF_CORE_READ(message, msg_controllen));
+	task = tyr_task_find(bpf_get_current_task_btf(), &who);
+	if (!task)
+		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	naming = (struct tyr_naming){
+		.length = BPF_CORE_READ(message, msg_namelen),
+		.hook = TYR_HOOK_SOCKET_SENDMSG,
+	};
+	return tyr_judge_name(task, sock, name, &naming, BPF_CORE_READ(message, msg_controllen));
 }
 
 /* A connection that somebody else has made, and that came as a descriptor. */
@@ -256,7 +321,7 @@ static __noinline int tyr_judge_passed(struct file *file)
 	}
 	endpoint = &decision.work->endpoint;
 	endpoint->protocol = BPF_CORE_READ(sock, sk, sk_protocol);
-	endpoint->port = __builtin_bswap16(port);
+	endpoint->port = port;
 	if (family == AF_INET) {
 		four = BPF_CORE_READ(sock, sk, __sk_common.skc_daddr);
 		tyr_endpoint_set4(endpoint, (__u8 *)&four);

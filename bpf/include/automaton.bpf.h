@@ -18,7 +18,6 @@
 
 enum tyr_walk_limits {
 	TYR_WALK_RUN = 32,
-	TYR_NET_KEY_MAX = 32,	/* bytes of a net key buffer; a key has at most 19 */
 };
 
 /*
@@ -105,11 +104,6 @@ static long tyr_walk_exe_run(__u32 index, struct tyr_walk *walk)
 	return tyr_walk_run(walk, TYR_EXE_MAX - 1, 0);
 }
 
-static long tyr_walk_net_run(__u32 index, struct tyr_walk *walk)
-{
-	return tyr_walk_run(walk, TYR_NET_KEY_MAX - 1, 0);
-}
-
 /* The label of the row that `state` names, or -1. */
 static __always_inline long tyr_label(void *pages, __u32 state)
 {
@@ -181,13 +175,61 @@ static __noinline long tyr_walk_exe(struct tyr_image_ref *ref, __u32 start,
 			     length);
 }
 
-/* The same for the address automaton and a buffer of TYR_NET_KEY_MAX bytes. */
-static __noinline long tyr_walk_net(struct tyr_image_ref *ref, __u32 start,
-				    const __u8 *key, __u32 length)
+/*
+ * Where a walk of the address automaton is. A net key is short enough for a plain loop alone, in
+ * which a page is looked up only where the walk comes to another one.
+ */
+struct tyr_net_walk {
+	struct tyr_page *page;	/* of the row that `state` names; 0 is a fault */
+	__u64 state;
+};
+
+static __always_inline void tyr_net_walk_begin(struct tyr_net_walk *walk,
+					       struct tyr_image_ref *ref, __u64 state)
 {
-	if (!start || length > TYR_NET_KEY_MAX)
+	walk->state = state;
+	walk->page = 0;
+	if (state)
+		walk->page = tyr_page(ref->pages,
+				      state >> TYR_STATE_PAGE_SHIFT & TYR_STATE_PAGE_MASK);
+}
+
+/* Goes on by the `count` lowest bytes of `bytes`, the lowest first. */
+static __always_inline void tyr_net_walk_on(struct tyr_net_walk *walk, struct tyr_image_ref *ref,
+					    __u64 bytes, const __u64 count)
+{
+	const __u8 *class_of = ref->header->net_class;
+	struct tyr_page *page = walk->page;
+	__u64 state = walk->state;
+
+	if (!page || state & TYR_STATE_ABSORBING)
+		return;
+#pragma clang loop unroll(disable)
+	for (__u64 at = 0; at < count; at++, bytes >>= 8) {
+		__u64 word = state + 1 + class_of[bytes & 0xff];
+		__u64 next = page->word[word & (TYR_PAGE_WORDS - 1)];
+		__u64 change = (next ^ state) >> TYR_STATE_PAGE_SHIFT;
+
+		state = next;
+		if (!change)
+			continue;
+		/* Another page, or the absorbing bit, which no state that is walked from has. */
+		if (change & TYR_STATE_PAGE_MASK)
+			page = tyr_page(ref->pages,
+					state >> TYR_STATE_PAGE_SHIFT & TYR_STATE_PAGE_MASK);
+		if (!page || state & TYR_STATE_ABSORBING)
+			break;
+	}
+	walk->page = page;
+	walk->state = state;
+}
+
+/* The label of the row that the walk came to, or -1. */
+static __always_inline long tyr_net_walk_label(struct tyr_net_walk *walk)
+{
+	if (!walk->page)
 		return -1;
-	return TYR_WALK_WITH(tyr_walk_net_run, ref, ref->header->net_class, start, key, 0, length);
+	return walk->page->word[walk->state & TYR_STATE_OFFSET_MASK];
 }
 
 #endif

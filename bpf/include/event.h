@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 5,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 6,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_LINKS_MAX = 65536,		/* entries of `links` */
@@ -24,18 +24,6 @@ enum tyr_event_limits {
 	TYR_SESSION_TYPES_MAX = 4,	/* nested agents whose rules all hold */
 	TYR_OWN_MAX = 256,		/* Tyr's own processes on a host */
 	TYR_TICK_NS = 10000000,		/* unit of start times in /proc */
-};
-
-/*
- * The latest connection that was allowed without an event. It holds for one image and profile, so
- * the same connection need not be decided again.
- */
-struct tyr_named {
-	__u64 name[4];			/* as much of the socket address as any rule can see */
-	__u32 socket;			/* family and protocol of the socket */
-	__u32 length;			/* of the socket address */
-	__u32 generation;
-	__u32 profile;
 };
 
 /*
@@ -58,7 +46,8 @@ struct tyr_task {
 	__u32 exe_len;			/* 0: not known */
 	__u32 profile;			/* of session and executable, or TYR_PROFILE_NONE */
 	__u64 profile_epoch;		/* `profile` holds for `generation` and this sum of session_changes */
-	struct tyr_named named;
+	__u32 agent_type;		/* innermost one of the session; holds with `profile` */
+	__u32 reserved;
 	__u8 exe[TYR_EXE_MAX];		/* path inside its file system, no NUL */
 };
 
@@ -314,7 +303,7 @@ struct tyr_live {
 };
 
 _Static_assert(sizeof(struct tyr_event_header) == 88, "no padding that the kernel would leak");
-_Static_assert(sizeof(struct tyr_task) == 64 + 48 + TYR_EXE_MAX, "copied whole");
+_Static_assert(sizeof(struct tyr_task) == 72 + TYR_EXE_MAX, "copied whole");
 _Static_assert(sizeof(struct tyr_session) == 56, "copied whole");
 _Static_assert(sizeof(struct tyr_link_key) == 24, "compared whole");
 _Static_assert(sizeof(struct tyr_link) == 16 + TYR_EXE_MAX, "copied whole");

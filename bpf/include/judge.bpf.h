@@ -82,6 +82,7 @@ static __noinline int tyr_profile_settle(struct tyr_decision *decision, struct t
 	/* Nothing tells when a session that had no room gets an entry: it is looked for every time. */
 	if (work->profiles == TYR_PROFILE_ONE && (session || !work->number)) {
 		task->profile = work->profile;
+		task->agent_type = tyr_innermost_type(session);
 		task->profile_epoch = epoch;
 	}
 	return 0;
@@ -274,6 +275,34 @@ enum tyr_begin_result {
 static __always_inline int tyr_profile_is_kept(struct tyr_task *task, __u64 epoch)
 {
 	return epoch && task->profile_epoch == epoch;
+}
+
+/*
+ * The image, where what is kept with the task holds for it; false otherwise. What is found so needs
+ * none of the work space that a record does. The image was made for these programs, or nothing of it
+ * would have been kept.
+ */
+static __always_inline int tyr_image_of_kept(struct tyr_image_ref *image, struct tyr_task *task)
+{
+	__u64 epoch = tyr_session_epoch();
+
+	return tyr_profile_is_kept(task, epoch) && !tyr_image_take(image) &&
+	       task->generation == image->header->generation;
+}
+
+/* Whether connections of that class pass and leave no event, by an image that tyr_image_of_kept has. */
+static __always_inline int tyr_connects_silently(struct tyr_image_ref *image, struct tyr_task *task,
+						 long class)
+{
+	long cell;
+
+	if (class < 0)
+		return 0;
+	cell = tyr_cell_of(image, task->profile, TYR_ACTION_NET_CONNECT, class);
+	if (cell < 0 || !(cell & TYR_CELL_SILENT) || tyr_cell_denies(cell))
+		return 0;
+	tyr_count(TYR_COUNT_DECISIONS);
+	return 1;
 }
 
 /* tyr_begin for a task that was found already. */

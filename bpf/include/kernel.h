@@ -147,11 +147,16 @@ typedef struct {
 } kuid_t;
 
 typedef struct {
+	__u32 val;
+} kgid_t;
+
+typedef struct {
 	__u64 val;
 } kernel_cap_t;
 
 struct cred {
 	kuid_t uid;
+	kgid_t gid;
 	kuid_t euid;
 	kuid_t suid;
 	kernel_cap_t cap_effective;	/* two words until 6.3: the same bytes */

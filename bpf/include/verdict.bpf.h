@@ -31,6 +31,18 @@ struct {
 	__array(values, struct tyr_image_pages);
 } image SEC(".maps");
 
+/* tyr_image_open for an image that is known to be of this layout. */
+static __always_inline long tyr_image_take(struct tyr_image_ref *ref)
+{
+	__u32 zero = 0;
+
+	ref->pages = bpf_map_lookup_elem(&image, &zero);
+	if (!ref->pages)
+		return TYR_IMAGE_NONE;
+	ref->header = bpf_map_lookup_elem(ref->pages, &zero);
+	return ref->header ? 0 : -1;
+}
+
 /*
  * Takes hold of the generation in force. Call it once for an operation and use the same `ref` for
  * every question about it. Returns 0, TYR_IMAGE_NONE, or -1 for an image of another layout.
@@ -38,18 +50,12 @@ struct {
 static __always_inline long tyr_image_open(struct tyr_image_ref *ref)
 {
 	struct tyr_image_header *header;
-	void *pages;
-	__u32 zero = 0;
+	long error = tyr_image_take(ref);
 
-	pages = bpf_map_lookup_elem(&image, &zero);
-	if (!pages)
-		return TYR_IMAGE_NONE;
-	header = bpf_map_lookup_elem(pages, &zero);
-	if (!header || header->magic != TYR_IMAGE_MAGIC || header->abi != TYR_IMAGE_ABI)
-		return -1;
-	ref->pages = pages;
-	ref->header = header;
-	return 0;
+	if (error)
+		return error;
+	header = ref->header;
+	return header->magic == TYR_IMAGE_MAGIC && header->abi == TYR_IMAGE_ABI ? 0 : -1;
 }
 
 /*
@@ -109,61 +115,96 @@ static __always_inline __u32 tyr_profile(struct tyr_image_ref *ref, __u32 slot, 
 	return slot * ref->header->exe_classes + exe_class;
 }
 
-/* The cell (TYR_CELL_*) of a class of resources of `action`, or -1 when the image has none. */
-static __noinline long tyr_cell(struct tyr_image_ref *ref, __u32 profile, __u32 action,
-				__u32 class)
+/* tyr_cell for a `column` that is an action. */
+static __always_inline long tyr_cell_of(struct tyr_image_ref *ref, __u64 profile, __u64 column,
+					__u64 class)
 {
 	struct tyr_image_header *header = ref->header;
 	struct tyr_page *page;
-	__u64 column = action;
 	__u64 word;
 
-	tyr_opaque(column);
-	if (column >= TYR_ACTIONS || profile >= header->profiles)
+	if (profile >= header->profiles || class >= header->class_count[column])
 		return -1;
-	if (class >= header->class_count[column])
-		return -1;
-	word = (__u64)profile * header->row_words + header->action_base[column] + class;
-	page = tyr_page(ref->pages, header->cell_page + (__u32)(word / TYR_PAGE_WORDS));
+	word = profile * header->row_words + header->action_base[column] + class;
+	page = tyr_page(ref->pages, header->cell_page + word / TYR_PAGE_WORDS);
 	if (!page)
 		return -1;
 	return page->word[word & (TYR_PAGE_WORDS - 1)];
 }
 
+/* The cell (TYR_CELL_*) of a class of resources of `action`, or -1 when the image has none. */
+static __noinline long tyr_cell(struct tyr_image_ref *ref, __u32 profile, __u32 action,
+				__u32 class)
+{
+	__u64 column = action;
+
+	tyr_opaque(column);
+	if (column >= TYR_ACTIONS)
+		return -1;
+	return tyr_cell_of(ref, profile, column, class);
+}
+
 /* The other end of a connection. */
 struct tyr_endpoint {
-	__u8 address[16];	/* network order; IPv4, also mapped, in the first 4 bytes */
+	/* network order; IPv4, also mapped, in the first 4 bytes */
+	__u8 address[16] __attribute__((aligned(8)));
 	__u32 length;		/* 4 or 16; anything else is an address that no rule describes */
-	__u16 port;		/* host order */
+	__u16 port;		/* network order */
 	__u16 protocol;		/* IPPROTO_* */
 };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "keys are walked from their lowest byte");
+
+/* What follows the address in a net key. */
+static __always_inline __u64 tyr_net_key_end(__u64 port, __u64 protocol)
+{
+	if (protocol > 255)
+		protocol = protocol == TYR_PROTOCOL_MPTCP ? TYR_PROTOCOL_TCP : 255;
+	return port | protocol << 16;
+}
+
+/* The whole net key of an IPv4 address and a port, both in network order. */
+static __always_inline __u64 tyr_net_key4(__u64 address, __u64 port, __u64 protocol)
+{
+	return address | tyr_net_key_end(port, protocol) << 32;
+}
+
+/* The class of an IPv4 net key, or -1. */
+static __always_inline long tyr_net_class4(struct tyr_image_ref *ref, __u64 key)
+{
+	struct tyr_net_walk walk;
+
+	tyr_net_walk_begin(&walk, ref, ref->header->net_start4);
+	tyr_net_walk_on(&walk, ref, key, 4 + 3);
+	return tyr_net_walk_label(&walk);
+}
+
+/* The class of an IPv6 address, which is not a mapped one, and the `end` of its key; or -1. */
+static __always_inline long tyr_net_class6(struct tyr_image_ref *ref, __u64 high, __u64 low,
+					   __u64 end)
+{
+	struct tyr_net_walk walk;
+
+	tyr_net_walk_begin(&walk, ref, ref->header->net_start6);
+	tyr_net_walk_on(&walk, ref, high, 8);
+	tyr_net_walk_on(&walk, ref, low, 8);
+	tyr_net_walk_on(&walk, ref, end, 2 + 1);
+	return tyr_net_walk_label(&walk);
+}
 
 /* The class of a connection's other end, or -1. `endpoint` may lie on the stack. */
 static __noinline long tyr_net_class(struct tyr_image_ref *ref,
 				     const struct tyr_endpoint *endpoint)
 {
-	struct tyr_image_header *header = ref->header;
-	__u8 key[TYR_NET_KEY_MAX] = {};
-	__u16 protocol = endpoint->protocol;
-	__u32 start, tail;
+	__u64 port = endpoint->port, protocol = endpoint->protocol;
+	__u64 half[2];
 
-	if (endpoint->length == 4) {
-		__builtin_memcpy(key, endpoint->address, 4);
-		start = header->net_start4;
-		tail = 4;
-	} else if (endpoint->length == 16) {
-		__builtin_memcpy(key, endpoint->address, 16);
-		start = header->net_start6;
-		tail = 16;
-	} else {
-		return header->unknown_class[TYR_ACTION_NET_CONNECT];
-	}
-	if (protocol == TYR_PROTOCOL_MPTCP)
-		protocol = TYR_PROTOCOL_TCP;
-	key[tail] = endpoint->port >> 8;
-	key[tail + 1] = endpoint->port & 0xff;
-	key[tail + 2] = protocol > 255 ? 255 : protocol;
-	return tyr_walk_net(ref, start, key, tail + 3);
+	__builtin_memcpy(half, endpoint->address, sizeof(half));
+	if (endpoint->length == 4)
+		return tyr_net_class4(ref, tyr_net_key4((__u32)half[0], port, protocol));
+	if (endpoint->length == 16)
+		return tyr_net_class6(ref, half[0], half[1], tyr_net_key_end(port, protocol));
+	return ref->header->unknown_class[TYR_ACTION_NET_CONNECT];
 }
 
 #endif

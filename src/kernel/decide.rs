@@ -238,7 +238,7 @@ fn place(target: Target<'_>, buffer: &mut [u8]) -> (u32, u32) {
 
 fn endpoint(ip: IpAddr, port: u16, protocol: Protocol) -> tyr_endpoint {
     let mut found = tyr_endpoint {
-        port,
+        port: port.to_be(),
         ..tyr_endpoint::default()
     };
     match ip.to_canonical() {

@@ -37,4 +37,4 @@ const _: () = assert!(size_of::<tyr_session>() == 56);
 const _: () = assert!(size_of::<tyr_link_key>() == 24);
 const _: () = assert!(size_of::<tyr_link>() == 272);
 const _: () = assert!(size_of::<tyr_config>() == 32);
-const _: () = assert!(size_of::<tyr_task>() == 368);
+const _: () = assert!(size_of::<tyr_task>() == 328);

@@ -224,6 +224,51 @@ fn addresses_are_decided_whatever_the_port() {
 }
 
 #[test]
+fn addresses_are_found_across_many_pages() {
+    let number = |index: u64| index.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
+    let four = (1..400).map(|index| IpAddr::V4((number(index) as u32).into()));
+    let six = (1..100).map(|index| IpAddr::V6((u128::from(number(index)) << 61 | 0x9).into()));
+    let denied: Vec<IpAddr> = four.chain(six).collect();
+    let deny = denied.iter().map(|&ip| ip.into()).collect();
+    let matches = Match::Address(AddressMatch::new(Verdict::Deny, Vec::new(), deny));
+    let tables = tables(vec![rule(Action::NetConnect, matches, Verdict::Deny)], &[]);
+    let words = tables.net.next.len() + tables.net.labels.len();
+    assert!(
+        words > 4 * 65_536,
+        "{words} words are too few pages to cross"
+    );
+    let mut engine = engine(&tables);
+    let near = denied.iter().map(|ip| match ip {
+        IpAddr::V4(ip) => IpAddr::V4((u32::from(*ip) ^ 1).into()),
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(*ip) ^ 1).into()),
+    });
+    let near: Vec<IpAddr> = near.filter(|ip| !denied.contains(ip)).collect();
+    assert!(near.len() > 490, "{}", near.len());
+    let mut ask = |ips: &[IpAddr], expected: Verdict| {
+        let questions: Vec<Question<'_>> = ips
+            .iter()
+            .map(|&ip| Question {
+                action: Action::NetConnect,
+                ..read(
+                    &tables,
+                    Target::Address {
+                        ip,
+                        port: 443,
+                        protocol: Protocol::Tcp,
+                    },
+                )
+            })
+            .collect();
+        let answers = engine.ask(&questions).expect("answers");
+        for (ip, answer) in ips.iter().zip(answers) {
+            assert_eq!(answer.cell.verdict, expected, "{ip}");
+        }
+    };
+    ask(&denied, Verdict::Deny);
+    ask(&near, Verdict::Allow);
+}
+
+#[test]
 fn signatures_are_recognised_by_the_program() {
     let tables = tables(Vec::new(), &[]);
     let mut engine = engine(&tables);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,6 @@ const FILES: usize = 200;
 const CALLS: usize = 2000;
 const SOCKETS: usize = 64;
 const EXECS: usize = 20;
-const LOOPBACK: [u8; 4] = [127, 0, 0, 1];
 /// Batches; the first ones warm up caches and are not counted.
 const WARM: usize = 2;
 const BATCHES: usize = 9;
@@ -39,10 +38,11 @@ pub(crate) enum Operation {
     /// To another address every time.
     ConnectFirst,
     ConnectUdp,
+    ConnectSix,
     ConnectTcp,
 }
 
-pub(crate) const OPERATIONS: [Operation; 10] = [
+pub(crate) const OPERATIONS: [Operation; 11] = [
     Operation::Getppid,
     Operation::OpenFirst,
     Operation::Open,
@@ -52,6 +52,7 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
     Operation::Exec,
     Operation::ConnectFirst,
     Operation::ConnectUdp,
+    Operation::ConnectSix,
     Operation::ConnectTcp,
 ];
 
@@ -67,6 +68,7 @@ impl Operation {
             Operation::Exec => "exec /bin/true",
             Operation::ConnectFirst => "connect, new",
             Operation::ConnectUdp => "connect, UDP",
+            Operation::ConnectSix => "connect, IPv6",
             Operation::ConnectTcp => "connect, TCP",
         }
     }
@@ -79,9 +81,10 @@ impl Operation {
             Operation::Open | Operation::Read | Operation::Create => (BATCHES, FILES),
             Operation::Rename => (BATCHES, 2 * FILES),
             Operation::Exec => (BATCHES, EXECS),
-            Operation::ConnectFirst | Operation::ConnectUdp | Operation::ConnectTcp => {
-                (BATCHES, SOCKETS)
-            }
+            Operation::ConnectFirst
+            | Operation::ConnectUdp
+            | Operation::ConnectSix
+            | Operation::ConnectTcp => (BATCHES, SOCKETS),
         };
         (batches * size) as u64
     }
@@ -247,8 +250,11 @@ impl Bench {
                 rename_all(&self.others, &self.files);
             }),
             Operation::Exec => self.exec(),
-            Operation::ConnectFirst => self.connect_udp(|index| [127, 0, 1, index as u8]),
-            Operation::ConnectUdp => self.connect_udp(|_| LOOPBACK),
+            Operation::ConnectFirst => {
+                self.connect_udp(|index| Ipv4Addr::new(127, 0, 1, index as u8).into())
+            }
+            Operation::ConnectUdp => self.connect_udp(|_| Ipv4Addr::LOCALHOST.into()),
+            Operation::ConnectSix => self.connect_udp(|_| Ipv6Addr::LOCALHOST.into()),
             Operation::ConnectTcp => self.connect_tcp(),
         }
     }
@@ -293,10 +299,14 @@ impl Bench {
         (children() - before) as f64 / EXECS as f64
     }
 
-    fn connect_udp(&self, address: impl Fn(usize) -> [u8; 4]) -> f64 {
+    fn connect_udp(&self, address: impl Fn(usize) -> IpAddr) -> f64 {
         let port = self.datagrams.local_addr().expect("bound").port();
+        let any: IpAddr = match address(0) {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
         let sockets: Vec<UdpSocket> = (0..SOCKETS)
-            .map(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket"))
+            .map(|_| UdpSocket::bind((any, 0)).expect("a socket"))
             .collect();
         timed(SOCKETS, || {
             for (index, socket) in sockets.iter().enumerate() {
@@ -315,7 +325,7 @@ impl Bench {
         // itself, the one in the middle has none of it.
         let mut costs: Vec<f64> = sockets
             .iter()
-            .map(|socket| timed(1, || connect(*socket, LOOPBACK, port)))
+            .map(|socket| timed(1, || connect(*socket, Ipv4Addr::LOCALHOST.into(), port)))
             .collect();
         costs.sort_by(f64::total_cmp);
         for socket in sockets {
@@ -358,16 +368,37 @@ fn rename_all(from: &[CString], to: &[CString]) {
     }
 }
 
-fn connect(socket: i32, address: [u8; 4], port: u16) {
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as u16,
-        sin_port: port.to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: u32::from_ne_bytes(address),
-        },
-        sin_zero: [0; 8],
-    };
-    let length = size_of::<libc::sockaddr_in>() as u32;
+fn connect(socket: i32, address: IpAddr, port: u16) {
+    match address {
+        IpAddr::V4(address) => {
+            let name = libc::sockaddr_in {
+                sin_family: libc::AF_INET as u16,
+                sin_port: port.to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(address.octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            connect_to(socket, &name);
+        }
+        IpAddr::V6(address) => {
+            let name = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as u16,
+                sin6_port: port.to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr {
+                    s6_addr: address.octets(),
+                },
+                sin6_scope_id: 0,
+            };
+            connect_to(socket, &name);
+        }
+    }
+}
+
+/// `name` is a socket address of its family's size.
+fn connect_to<Name>(socket: i32, name: &Name) {
+    let length = size_of::<Name>() as u32;
     // SAFETY: the address has that length.
-    sure(unsafe { libc::connect(socket, (&raw const address).cast(), length) });
+    sure(unsafe { libc::connect(socket, std::ptr::from_ref(name).cast(), length) });
 }
