@@ -1,6 +1,8 @@
 //! Every way to read and to write.
 
 use libc::EPERM;
+use tyr::kernel::record::Record;
+use tyr::policy::signatures::Signatures;
 
 use crate::guest::*;
 use crate::syscall::*;
@@ -20,6 +22,37 @@ fn a_denied_open_gives_eperm_to_agents_only() {
     );
     denied("/tmp/vm/open/secret");
     assert_eq!(counts()["faults"], 0);
+}
+
+#[test]
+fn a_record_says_who_it_was() {
+    const NAME: &[u8] = b"fifteen-letters";
+    let dir = folder("who");
+    let _turn = policy(&deny("file_read", "/tmp/vm/who/secret"));
+    fill(&dir, &["secret"]);
+    let attempt = || {
+        let name = c(NAME);
+        // SAFETY: the name ends with NUL; the rest are numbers.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NAME, name.as_ptr()), 0);
+            assert_eq!(libc::setresgid(4243, 4244, 4245), 0);
+            assert_eq!(libc::setresuid(4242, 4246, 4247), 0);
+        }
+        read("/tmp/vm/who/secret")
+    };
+    assert_eq!(as_agent(attempt), EPERM);
+    denied("/tmp/vm/who/secret");
+    let seen = records(|record| match record {
+        Record::Operation(origin, operation) if origin.comm == NAME => Some((
+            origin.uid,
+            origin.gid,
+            origin.parent_tgid,
+            operation.agent_type,
+        )),
+        _ => None,
+    });
+    let agent = u32::from(Signatures::builtin().number(AGENT).expect("a signature"));
+    assert_eq!(seen, [(4242, 4243, std::process::id(), agent)]);
 }
 
 #[test]
