@@ -79,7 +79,7 @@ static __noinline long label_of(struct tyr_image_ref *ref, __u32 kind, struct su
 	if (!subject->dev)
 		start = ref->header->path_start[column];
 	else
-		start = tyr_superblock_start(ref, subject->dev, kind);
+		start = tyr_superblock_start(ref->header, subject->dev, kind);
 	if (!start)
 		return subject->unknown;
 	return tyr_walk_path(ref, start, subject->path, 0, subject->length);

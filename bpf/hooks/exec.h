@@ -20,11 +20,15 @@ static __always_inline int tyr_is_loader(struct dentry *dentry)
 }
 
 /* Keeps what work->place says. */
-static __noinline int tyr_seen_fill(struct tyr_seen *seen, struct tyr_scratch *work)
+TYR_GLOBAL int tyr_seen_fill(struct tyr_seen *seen, struct tyr_scratch *work)
 {
-	struct tyr_place *place = &work->place;
-	__u32 length = place->length;
+	struct tyr_place *place;
+	__u32 length;
 
+	if (!seen || !work)
+		return 0;
+	place = &work->place;
+	length = place->length;
 	seen->dev = place->dev;
 	seen->ino = place->ino;
 	seen->length = 0;
@@ -50,7 +54,7 @@ static __noinline __u32 tyr_signature(struct tyr_decision *decision, __u32 kind)
 
 	if (place->outcome != TYR_PATH_SETTLED)
 		return 0;
-	start = tyr_superblock_start(&decision->image, place->dev, kind);
+	start = tyr_superblock_start(decision->image.header, place->dev, kind);
 	if (!start)
 		return 0;
 	label = tyr_walk_path(&decision->image, start, decision->work->path, place->offset,
@@ -221,7 +225,7 @@ static __noinline __u64 tyr_enter(struct tyr_scratch *work, struct tyr_task *tas
 		work->process.ino = evidence->ino;
 		work->process.path_len = evidence->length;
 		tyr_emit_process(&work->process, task, number, TYR_EVENT_AGENT_STARTED,
-				 evidence->path);
+				 (void *)evidence->path);
 	}
 	return number;
 }

@@ -125,7 +125,7 @@ TYR_HOOK_VOID(sb_delete, "sb_delete", "security_sb_delete", struct super_block *
 	struct tyr_image_ref image = {};
 
 	if (dev && !tyr_image_open(&image))
-		tyr_superblock_forget(&image, dev);
+		tyr_superblock_forget(image.header, dev);
 	return 0;
 }
 

@@ -26,6 +26,15 @@ enum tyr_walk_limits {
  */
 #define tyr_opaque(index) asm volatile("" : "+r"(index))
 
+/*
+ * A function that verifiers look at once in each program, knowing of its arguments only their types.
+ * Static ones they look at again from every place that calls them, in every state that these can be
+ * in: the walks, the records and the ways of a name would be most of the time that loading takes.
+ * Pointers are to memory of the type they are declared with, and may be null as far as verifiers know.
+ * Objects of the kernel are passed as plain addresses.
+ */
+#define TYR_GLOBAL __noinline
+
 /* One generation of the image, held for one decision. Filled by tyr_image_open. */
 struct tyr_image_ref {
 	void *pages;
@@ -38,7 +47,7 @@ struct tyr_image_ref {
  */
 struct tyr_walk {
 	void *pages;
-	const __u8 *class_of;	/* byte -> column, 256 bytes */
+	struct tyr_columns *columns;
 	const __u8 *buffer;
 	__u32 end;
 	__u32 at;
@@ -51,35 +60,40 @@ static __always_inline struct tyr_page *tyr_page(void *pages, __u32 number)
 	return bpf_map_lookup_elem(pages, &number);
 }
 
-/*
- * One run. `mask` is a compile-time constant, the size of the buffer less one: a power of two, by
- * which the verifier knows that no index leaves the buffer. With `slack` as many bytes as a run
- * takes may be read behind the buffer, and only its first index needs the mask. Numbers have 64
- * bits: for others the compiler adds instructions for every byte.
- */
-static __always_inline long tyr_walk_run(struct tyr_walk *walk, const __u32 mask, const int slack)
-{
-	__u64 state = walk->state, at = walk->at, left = walk->end - at, count = 0;
-	const __u8 *class_of = walk->class_of;
-	const __u8 *bytes = walk->buffer;
-	struct tyr_page *page;
+/* Byte -> column. */
+struct tyr_columns {
+	__u8 of[256];
+};
 
-	if (at >= walk->end || state & TYR_STATE_ABSORBING)
-		return 1;
-	page = tyr_page(walk->pages, state >> TYR_STATE_PAGE_SHIFT);
-	if (!page) {
-		walk->fault = 1;
-		return 1;
-	}
+struct tyr_run_bytes {
+	__u8 byte[TYR_WALK_RUN];
+};
+
+struct tyr_exe_bytes {
+	__u8 byte[TYR_EXE_MAX];
+};
+
+/* Where a run came to: the state, and above it how many bytes it took. 0 is a fault. */
+#define TYR_RUN_END(state, count) ((state) | (count) << 32)
+
+/*
+ * One run of at most `left` bytes from byte `at` of `bytes`, inside `page`. `mask` is a constant, the
+ * number of bytes less one, a power of two, by which verifiers know that no index leaves them; 0 where
+ * a run from their beginning has room. Numbers have 64 bits: for others the compiler adds
+ * instructions for every byte.
+ */
+static __always_inline __u64 tyr_run(struct tyr_page *page, struct tyr_columns *columns,
+				     const __u8 *bytes, __u64 state, __u64 at, __u64 left,
+				     const __u64 mask)
+{
+	__u64 count = 0;
+
 	if (left > TYR_WALK_RUN)
 		left = TYR_WALK_RUN;
-	tyr_opaque(at);
-	if (slack)
-		bytes += at & mask;
 #pragma clang loop unroll(disable)
 	do {
-		__u64 index = slack ? count : (at + count) & mask;
-		__u64 word = state + 1 + class_of[bytes[index]];
+		__u64 index = mask ? (at + count) & mask : count;
+		__u64 word = state + 1 + columns->of[bytes[index]];
 		__u64 next = page->word[word & (TYR_PAGE_WORDS - 1)];
 		__u64 change = next ^ state;
 
@@ -89,19 +103,61 @@ static __always_inline long tyr_walk_run(struct tyr_walk *walk, const __u32 mask
 		if (change >> TYR_STATE_PAGE_SHIFT)
 			break;
 	} while (count < left);
-	walk->state = state;
-	walk->at = at + count;
-	return walk->at >= walk->end;
+	/* Or a second count is kept, shifted already. */
+	tyr_opaque(count);
+	return TYR_RUN_END(state, count);
+}
+
+TYR_GLOBAL __u64 tyr_run_path(struct tyr_page *page, struct tyr_columns *columns,
+			      struct tyr_run_bytes *bytes, __u64 state, __u64 left)
+{
+	if (!page || !columns || !bytes)
+		return 0;
+	return tyr_run(page, columns, bytes->byte, state, 0, left, 0);
+}
+
+/* The bytes from the lower half of `part` on, as many as its upper half says. */
+TYR_GLOBAL __u64 tyr_run_exe(struct tyr_page *page, struct tyr_columns *columns,
+			     struct tyr_exe_bytes *bytes, __u64 state, __u64 part)
+{
+	if (!page || !columns || !bytes)
+		return 0;
+	return tyr_run(page, columns, bytes->byte, state, (__u32)part, part >> 32, TYR_EXE_MAX - 1);
+}
+
+static __always_inline long tyr_walk_run(struct tyr_walk *walk, const int exe)
+{
+	__u64 state = walk->state, at = walk->at, left = walk->end - at, end;
+	struct tyr_page *page;
+
+	if (at >= walk->end || state & TYR_STATE_ABSORBING)
+		return 1;
+	page = tyr_page(walk->pages, state >> TYR_STATE_PAGE_SHIFT);
+	if (!page) {
+		walk->fault = 1;
+		return 1;
+	}
+	tyr_opaque(at);
+	if (exe)
+		end = tyr_run_exe(page, walk->columns, (void *)walk->buffer, state, at | left << 32);
+	else
+		end = tyr_run_path(page, walk->columns,
+				   (void *)(walk->buffer + (at & (TYR_PATH_MAX - 1))), state, left);
+	if (!end)
+		walk->fault = 1;
+	walk->state = end;
+	walk->at = at + (end >> 32);
+	return !end || walk->at >= walk->end;
 }
 
 static long tyr_walk_path_run(__u32 index, struct tyr_walk *walk)
 {
-	return tyr_walk_run(walk, TYR_PATH_MAX - 1, 1);
+	return tyr_walk_run(walk, 0);
 }
 
 static long tyr_walk_exe_run(__u32 index, struct tyr_walk *walk)
 {
-	return tyr_walk_run(walk, TYR_EXE_MAX - 1, 0);
+	return tyr_walk_run(walk, 1);
 }
 
 /* The label of the row that `state` names, or -1. */
@@ -119,7 +175,7 @@ static __always_inline long tyr_label(void *pages, __u32 state)
 #define TYR_WALK_WITH(run, ref, classes, first, bytes, from, count) ({			\
 	struct tyr_walk walk_ = {							\
 		.pages = (ref)->pages,							\
-		.class_of = (classes),							\
+		.columns = (void *)(classes),							\
 		.buffer = (bytes),							\
 		.at = (from),								\
 		.end = (from) + (count),						\
@@ -151,7 +207,7 @@ static __noinline __u32 tyr_walk_above(struct tyr_image_ref *ref, __u32 start,
 {
 	struct tyr_walk walk = {
 		.pages = ref->pages,
-		.class_of = ref->header->path_class,
+		.columns = (void *)ref->header->path_class,
 		.buffer = buffer,
 		.at = offset,
 		.end = offset + length,

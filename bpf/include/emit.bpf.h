@@ -117,15 +117,18 @@ static long tyr_write_path_step(__u32 index, struct tyr_writing *writing)
 }
 
 /* The record is written where it stays, field by field: every field, so that nothing leaks. */
-static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_task *task,
-					 __u32 generation)
+TYR_GLOBAL int tyr_emit_operation(struct tyr_scratch *work, struct tyr_task *task, __u32 generation)
 {
-	__u32 path_length = work->place.length, exe_length = task->exe_len;
+	__u32 path_length, exe_length;
 	struct tyr_operation *record;
 	struct tyr_writing writing;
 	struct bpf_dynptr space;
 	long error;
 
+	if (!work || !task)
+		return 0;
+	path_length = work->place.length;
+	exe_length = task->exe_len;
 	if (path_length > TYR_PATH_MAX)
 		path_length = TYR_PATH_MAX;
 	if (exe_length > TYR_EXE_MAX)
@@ -158,13 +161,16 @@ static __noinline int tyr_emit_operation(struct tyr_scratch *work, struct tyr_ta
 }
 
 /* `length` bytes of `path` go with the record; both are those of `task` or of a tyr_seen. */
-static __noinline int tyr_emit_process(struct tyr_process *record, struct tyr_task *task,
-				       __u64 number, __u32 kind, const __u8 *path)
+TYR_GLOBAL int tyr_emit_process(struct tyr_process *record, struct tyr_task *task, __u64 number,
+				__u32 kind, struct tyr_exe_bytes *path)
 {
-	__u32 length = record->path_len;
+	__u32 length;
 	struct bpf_dynptr space;
 	long error;
 
+	if (!record || !task || !path)
+		return 0;
+	length = record->path_len;
 	if (length > TYR_EXE_MAX)
 		length = TYR_EXE_MAX;
 	tyr_header_fill(&record->header, kind, sizeof(*record) + length, task, number);
@@ -175,7 +181,7 @@ static __noinline int tyr_emit_process(struct tyr_process *record, struct tyr_ta
 	error = bpf_ringbuf_reserve_dynptr(&events, sizeof(*record) + length, 0, &space);
 	if (!error) {
 		bpf_dynptr_write(&space, 0, record, sizeof(*record), 0);
-		bpf_dynptr_write(&space, sizeof(*record), (void *)path, length, 0);
+		bpf_dynptr_write(&space, sizeof(*record), path->byte, length, 0);
 	}
 	bpf_ringbuf_submit_dynptr(&space, 0);
 	tyr_count_event(error);
@@ -189,7 +195,7 @@ static __always_inline void tyr_emit_program(struct tyr_process *record, struct 
 	record->dev = task->exe_dev;
 	record->ino = task->exe_ino;
 	record->path_len = task->exe_len;
-	tyr_emit_process(record, task, number, kind, task->exe);
+	tyr_emit_process(record, task, number, kind, (void *)task->exe);
 }
 
 #endif

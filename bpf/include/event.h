@@ -9,7 +9,7 @@
 #define TYR_EVENT_H
 
 enum tyr_event_limits {
-	TYR_EVENT_ABI = 6,		/* raised when this header changes meaning */
+	TYR_EVENT_ABI = 7,		/* raised when this header changes meaning */
 	TYR_SESSIONS_MAX = 16384,	/* entries of `sessions` */
 	TYR_TAGS_MAX = 16384,		/* processes tagged in one pass */
 	TYR_LINKS_MAX = 65536,		/* entries of `links` */

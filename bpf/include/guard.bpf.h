@@ -36,7 +36,7 @@ static __always_inline int tyr_is_keeper(struct task_struct *task)
 }
 
 /* Whether session `number` is `ancestor`, or was started inside it. */
-static __noinline int tyr_session_is_within(__u64 number, __u64 ancestor)
+TYR_GLOBAL int tyr_session_is_within(__u64 number, __u64 ancestor)
 {
 #pragma clang loop unroll(disable)
 	for (int depth = 0; depth < TYR_SESSION_DEPTH_MAX; depth++) {
@@ -250,9 +250,10 @@ static __noinline __u32 tyr_guard_cgroup(struct dentry *dentry)
 }
 
 /* The rule (enum tyr_own_rule) that forbids to open or write work->place; 0: none does. */
-static __noinline __u32 tyr_guard_place(struct tyr_scratch *work, struct dentry *dentry,
-					struct inode *inode, __u32 kind, int write)
+TYR_GLOBAL __u32 tyr_guard_at(struct tyr_scratch *work, __u32 kind, int write)
 {
+	if (!work)
+		return TYR_OWN_KERNEL;
 	switch (kind) {
 	case TYR_GUARD_BLOCK:
 	case TYR_GUARD_RAW:
@@ -262,7 +263,7 @@ static __noinline __u32 tyr_guard_place(struct tyr_scratch *work, struct dentry 
 	case TYR_GUARD_PINS:
 		return TYR_OWN_PINS;
 	case TYR_GUARD_PROC:
-		return tyr_guard_proc(work, inode, write);
+		return tyr_guard_proc(work, (void *)work->inode, write);
 	}
 	if (!write)
 		return 0;
@@ -270,11 +271,19 @@ static __noinline __u32 tyr_guard_place(struct tyr_scratch *work, struct dentry 
 	case TYR_GUARD_KERNEL:
 		return TYR_OWN_KERNEL;
 	case TYR_GUARD_CGROUP:
-		return tyr_guard_cgroup(dentry);
+		return tyr_guard_cgroup((void *)work->dentry);
 	case TYR_GUARD_CGROUP_OLD:
 		return TYR_OWN_CGROUP;
 	}
 	return 0;
+}
+
+static __always_inline __u32 tyr_guard_place(struct tyr_scratch *work, struct dentry *dentry,
+					     struct inode *inode, __u32 kind, int write)
+{
+	work->dentry = (__u64)dentry;
+	work->inode = (__u64)inode;
+	return tyr_guard_at(work, kind, write);
 }
 
 #endif

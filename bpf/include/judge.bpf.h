@@ -35,7 +35,7 @@ static __always_inline long tyr_exe_class(struct tyr_image_ref *image, struct ty
 	}
 	found = image->header->unknown_exe_class;
 	if (!(task->flags & (TYR_TASK_EXE_TOO_LONG | TYR_TASK_EXE_UNSETTLED)) && task->exe_len) {
-		start = tyr_superblock_start(image, task->exe_dev, TYR_PATH_BINARY);
+		start = tyr_superblock_start(image->header, task->exe_dev, TYR_PATH_BINARY);
 		if (start)
 			found = tyr_walk_exe(image, start, task->exe, task->exe_len);
 		if (found < 0)

@@ -84,6 +84,8 @@ struct tyr_scratch {
 	__u32 own_rule;			/* enum tyr_own_rule, with TYR_REASON_SELF */
 	__u32 kind;			/* enum tyr_guard_kind of the file */
 	__u32 by_folder;		/* its directory may be remembered */
+	__u64 dentry;			/* addresses, for functions that are TYR_GLOBAL */
+	__u64 inode;
 	struct tyr_place place;
 	struct tyr_endpoint endpoint;
 	struct tyr_sights from;

@@ -68,10 +68,13 @@ static long tyr_chain_step(__u32 index, struct tyr_chain *chain)
  * first and the beginning of the second the whole chain stood as it was read, since each of its
  * links was the same before and after.
  */
-static __noinline __u64 tyr_chain_stamp(struct dentry *dentry, struct dentry *root)
+TYR_GLOBAL __u64 tyr_chain_stamp(struct tyr_chain *of)
 {
-	struct tyr_chain chain = { .at = dentry, .root = root };
+	struct tyr_chain chain;
 
+	if (!of)
+		return 0;
+	chain = *of;
 	if (bpf_loop(TYR_COMPONENTS_MAX, tyr_chain_step, &chain, 0) < 0 || chain.changing)
 		return 0;
 	return chain.stamp | 1;
@@ -92,10 +95,11 @@ static __always_inline __u32 tyr_rename_sequence(void)
  */
 static __always_inline __u64 tyr_rename_stamp(struct dentry *dentry, struct dentry *root, int attempt)
 {
+	struct tyr_chain chain = { .at = dentry, .root = root };
 	__u32 sequence;
 
 	if (!&rename_lock || attempt)
-		return tyr_chain_stamp(dentry, root);
+		return tyr_chain_stamp(&chain);
 	sequence = tyr_rename_sequence();
 	return sequence & 1 ? 0 : (__u64)sequence + 1;
 }
@@ -188,6 +192,8 @@ static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *d
 	}
 	climb.root = with.root;
 	climb.path = work->path;
+	/* As a loop the verifier of 6.1 refuses it: its head would follow its end. */
+#pragma clang loop unroll(full)
 	for (int attempt = 0; attempt < TYR_RENAME_TRIES; attempt++) {
 		__u64 stamp = tyr_rename_stamp(dentry, climb.root, attempt);
 
@@ -218,8 +224,9 @@ static __always_inline int tyr_settle(struct tyr_scratch *work, struct dentry *d
  * Settles where `dentry` is: work->place and work->path. What is too long keeps the end of its
  * path, for the record. Returns 0, or -1 when a helper failed.
  */
-static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
+TYR_GLOBAL int tyr_settle_at(struct tyr_scratch *work)
 {
+	struct dentry *dentry = work ? (void *)work->dentry : 0;
 	struct super_block *sb = BPF_CORE_READ(dentry, d_sb);
 	struct tyr_settling with = {
 		.root = BPF_CORE_READ(sb, s_root),
@@ -232,7 +239,13 @@ static __noinline int tyr_place_of(struct tyr_scratch *work, struct dentry *dent
 		.mode = BPF_CORE_READ(dentry, d_inode, i_mode),
 	};
 
-	return tyr_settle(work, dentry, with, tyr_climb_step);
+	return work ? tyr_settle(work, dentry, with, tyr_climb_step) : -1;
+}
+
+static __always_inline int tyr_place_of(struct tyr_scratch *work, struct dentry *dentry)
+{
+	work->dentry = (__u64)dentry;
+	return tyr_settle_at(work);
 }
 
 /*

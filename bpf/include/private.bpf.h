@@ -55,10 +55,13 @@ static __always_inline int tyr_prefix(struct tyr_scratch *work, const __u8 *text
  * Gives a settled place on a private file system its name: then work->place.dev is 0. Returns 0
  * where it has none.
  */
-static __noinline int tyr_name_private(struct tyr_scratch *work)
+TYR_GLOBAL int tyr_name_private(struct tyr_scratch *work)
 {
-	__u64 sb = work->place.sb;
+	__u64 sb;
 
+	if (!work)
+		return 0;
+	sb = work->place.sb;
 	if (!bpf_map_lookup_elem(&private_mounts, &sb))
 		return 0;
 	switch (BPF_CORE_READ((struct super_block *)sb, s_magic)) {
@@ -87,7 +90,7 @@ static __always_inline __u32 tyr_place_start(struct tyr_image_ref *image, struct
 	if (work->place.outcome != TYR_PATH_SETTLED || column > TYR_ACTION_EXEC)
 		return 0;
 	if (work->place.dev) {
-		start = tyr_superblock_start(image, work->place.dev, column);
+		start = tyr_superblock_start(image->header, work->place.dev, column);
 		if (start || !tyr_name_private(work))
 			return start;
 	}

@@ -310,7 +310,7 @@ static __noinline long tyr_recall_class(struct tyr_decision *decision, struct fi
 	tyr_opaque(column);
 	if (column > TYR_ACTION_EXEC || length > NAME_BYTES_MAX)
 		return -1;
-	start = tyr_superblock_start(&decision->image, dentry->d_sb->s_dev, column);
+	start = tyr_superblock_start(decision->image.header, dentry->d_sb->s_dev, column);
 	cell = tyr_folder_find(&now, &decision->image, dentry, start);
 	if (!cell)
 		return -1;
@@ -345,7 +345,7 @@ static __noinline int tyr_learn_folder(struct tyr_decision *decision, struct fil
 	tyr_opaque(column);
 	if (column > TYR_ACTION_EXEC || !place->above || place->sequence & 1)
 		return 0;
-	start = tyr_superblock_start(&decision->image, place->dev, column);
+	start = tyr_superblock_start(decision->image.header, place->dev, column);
 	cell = tyr_folder_find(&now, &decision->image, file->f_path.dentry, start);
 	if (!cell)
 		return 0;

@@ -118,7 +118,7 @@ static __always_inline int tyr_in_scope(void)
  * Makes the entry of session `number`: the types of the session around it, then its own.
  * Returns 1 when the entry was made, 0 when it was there already, -1 when there is no room.
  */
-static __noinline int tyr_session_make(__u64 number, __u64 parent_number, __u32 type)
+TYR_GLOBAL int tyr_session_make(__u64 number, __u64 parent_number, __u32 type)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct tyr_session entry = {};

@@ -63,14 +63,13 @@ static __always_inline long tyr_image_open(struct tyr_image_ref *ref)
  * questions of `kind`; go on from it with the path inside the file system (which begins with a
  * slash). Returns 0 when the image does not list the file system: its paths are unsettled.
  */
-static __noinline __u32 tyr_superblock_start(struct tyr_image_ref *ref, __u32 dev, __u32 kind)
+TYR_GLOBAL __u32 tyr_superblock_start(struct tyr_image_header *header, __u32 dev, __u32 kind)
 {
-	struct tyr_image_header *header = ref->header;
 	__u32 slot = (dev * TYR_SUPERBLOCK_HASH) >> TYR_SUPERBLOCK_HASH_SHIFT;
 	__u64 column = kind;
 
 	tyr_opaque(column);
-	if (!dev || column >= TYR_PATH_KINDS)
+	if (!header || !dev || column >= TYR_PATH_KINDS)
 		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 probe = 0; probe < TYR_SUPERBLOCK_PROBES_MAX; probe++) {
@@ -89,11 +88,12 @@ static __noinline __u32 tyr_superblock_start(struct tyr_image_ref *ref, __u32 de
  * File system `dev` has ended, and its number may be given to another one before the image knows:
  * its paths are unsettled from now on.
  */
-static __noinline int tyr_superblock_forget(struct tyr_image_ref *ref, __u32 dev)
+TYR_GLOBAL int tyr_superblock_forget(struct tyr_image_header *header, __u32 dev)
 {
-	struct tyr_image_header *header = ref->header;
 	__u32 slot = (dev * TYR_SUPERBLOCK_HASH) >> TYR_SUPERBLOCK_HASH_SHIFT;
 
+	if (!header)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 probe = 0; probe < TYR_SUPERBLOCK_PROBES_MAX; probe++) {
 		struct tyr_superblock *entry;
