@@ -17,7 +17,7 @@
 #include "image.h"
 
 enum tyr_walk_limits {
-	TYR_WALK_RUN = 32,
+	TYR_WALK_RUN = 64,
 };
 
 /*

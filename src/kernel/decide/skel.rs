@@ -28,6 +28,6 @@ unsafe impl plain::Plain for tyr_answer {}
 // SAFETY: as above.
 unsafe impl plain::Plain for tyr_decide_context {}
 
-const _: () = assert!(size_of::<tyr_question>() == 6 * 4 + 24 + 2 * 4096 + 32);
+const _: () = assert!(size_of::<tyr_question>() == 6 * 4 + 24 + 2 * 4096 + 64);
 const _: () = assert!(size_of::<tyr_answer>() == 7 * 4);
 const _: () = assert!(size_of::<tyr_decide_context>() == 4);
