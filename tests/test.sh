@@ -102,7 +102,7 @@ build_for_vm() {
 
 # One kernel, booted once.
 vm_suite() {
-    KERNEL=$1 VM_TIMEOUT=${VM_TIMEOUT:-3600} tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$vm_binary")"
+    KERNEL=$1 VM_TIMEOUT=${VM_TIMEOUT:-3900} tests/vm/run.sh "tests/vm/suite.sh $(printf %q "$vm_binary")"
 }
 
 (($#)) || set -- unit it kernel vm-6.1 vm-6.12
