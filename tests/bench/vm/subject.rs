@@ -124,9 +124,10 @@ impl Tyr {
     }
 }
 
-/// Counts records, and gives them back as the daemon does: batch by batch. In between it sleeps,
-/// and does not look for more: the timer's interrupts would fall into one operation or another,
-/// thousands of instructions for each exec in some runs and none in others.
+/// Counts records, and gives them back as the daemon does: batch by batch. Unlike the daemon it does
+/// not look for more every few milliseconds in between: there is one CPU, and interrupts of that
+/// timer would be counted as part of whatever runs. What the daemon's looking costs is not in the
+/// figures.
 fn read(programs: &Programs, count: &AtomicU64) -> ! {
     let mut reader = RingReader::open(programs).expect("the ring buffer");
     let mut batch = Instant::now();
