@@ -19,6 +19,25 @@ enum tyr_address_sizes {
 	TYR_SOCKADDR_IN6_MIN = 24,	/* the kernel takes addresses without a scope id */
 	TYR_ADDRESS_MAX = 128,
 	TYR_LOOPBACK = 0x7f000001,
+	TYR_CONTROLS_MAX = 16,		/* more on one message are taken for a route */
+};
+
+/* One part of a message's control data; the next one begins at a multiple of eight bytes. */
+struct tyr_control_header {
+	__u64 length;			/* with this header */
+	__u32 level;
+	__u32 type;
+};
+
+enum tyr_route_options {
+	SOL_IP = 0,
+	SOL_IPV6 = 41,
+	IP_OPTIONS = 4,
+	IP_RETOPTS = 7,
+	IPV6_2292RTHDR = 5,
+	IPV6_2292PKTOPTIONS = 6,
+	IPV6_FLOWLABEL_MGR = 32,
+	IPV6_RTHDR = 57,
 };
 
 static __always_inline int tyr_all_zero(const __u8 *bytes, int count)
@@ -275,25 +294,108 @@ TYR_HOOK(socket_connect, "socket_connect", "security_socket_connect", struct soc
 	return tyr_judge_connect(task, sock, address, length);
 }
 
-/* A name on a message connects: UDP without connect, and TCP fast open. */
+/* What can reach any address is a connect to the address that no rule knows. */
+static __noinline int tyr_decide_anywhere(__u32 hook, __u32 protocol)
+{
+	struct tyr_decision decision = {};
+
+	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, hook, 0)) {
+	case TYR_BEGIN_FREE:
+		return 0;
+	case TYR_BEGIN_DENY:
+		return -EPERM;
+	}
+	decision.work->endpoint.protocol = protocol;
+	return tyr_decide_class(&decision,
+				tyr_net_class(&decision.image, &decision.work->endpoint));
+}
+
+static __always_inline int tyr_is_internet(__u16 family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+/*
+ * Whether control data of `length` bytes from `control` on, a copy of the kernel's own, has a route
+ * through other addresses in it. As the kernel reads them: what it refuses to read it does not send.
+ */
+TYR_GLOBAL int tyr_control_has_route(__u64 control, __u64 length)
+{
+	struct tyr_control_header header;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < TYR_CONTROLS_MAX; i++) {
+		__u64 size;
+
+		if (length < sizeof(header))
+			return 0;
+		if (bpf_probe_read_kernel(&header, sizeof(header), (const void *)control))
+			return 1;
+		size = header.length;
+		if (size < sizeof(header) || size > length)
+			return 0;
+		if (header.level == SOL_IP && header.type == IP_RETOPTS)
+			return 1;
+		if (header.level == SOL_IPV6 &&
+		    (header.type == IPV6_RTHDR || header.type == IPV6_2292RTHDR))
+			return 1;
+		size = (size + 7) & ~7ULL;
+		if (size >= length)
+			return 0;
+		control += size;
+		length -= size;
+	}
+	return 1;
+}
+
+/*
+ * A name on a message connects: UDP without connect, and TCP fast open. So does a route, by which
+ * the message goes to another address than the one that was judged.
+ */
 TYR_HOOK(socket_sendmsg, "socket_sendmsg", "security_socket_sendmsg", struct socket *sock,
 	 struct msghdr *message)
 {
-	void *name = BPF_CORE_READ(message, msg_name);
+	__u64 control = message->msg_controllen;
+	void *name = message->msg_name;
+	struct sock *sk = sock->sk;
 	struct tyr_naming naming;
 	struct tyr_task *task;
 	__u32 who;
 
-	if (!name || !sock->file)
+	if (!(name || control) || !sock->file)
 		return 0;
 	task = tyr_task_find(bpf_get_current_task_btf(), &who);
 	if (!task)
 		return who == TYR_WHO_FAULT ? -EPERM : 0;
+	if (control && sk && tyr_is_internet(sk->__sk_common.skc_family) &&
+	    tyr_control_has_route((__u64)message->msg_control, control) &&
+	    tyr_decide_anywhere(TYR_HOOK_SOCKET_SENDMSG, sk->sk_protocol))
+		return -EPERM;
+	if (!name)
+		return 0;
 	naming = (struct tyr_naming){
-		.length = BPF_CORE_READ(message, msg_namelen),
+		.length = message->msg_namelen,
 		.hook = TYR_HOOK_SOCKET_SENDMSG,
 	};
-	return tyr_judge_name(task, sock, name, &naming, BPF_CORE_READ(message, msg_controllen));
+	return tyr_judge_name(task, sock, name, &naming, control);
+}
+
+/*
+ * A route for all that the socket sends, also one that comes with a flow label: packets go to the
+ * first address of it, which no other hook sees. What the option holds is not known here.
+ */
+TYR_HOOK(socket_setsockopt, "socket_setsockopt", "security_socket_setsockopt",
+	 struct socket *sock, int level, int option)
+{
+	struct sock *sk = sock->sk;
+
+	if (!(level == SOL_IP && option == IP_OPTIONS) &&
+	    !(level == SOL_IPV6 && (option == IPV6_RTHDR || option == IPV6_2292PKTOPTIONS ||
+				    option == IPV6_FLOWLABEL_MGR)))
+		return 0;
+	if (!sk || !tyr_is_internet(sk->__sk_common.skc_family))
+		return 0;
+	return tyr_decide_anywhere(TYR_HOOK_SOCKET_SETSOCKOPT, sk->sk_protocol);
 }
 
 /* A connection that somebody else has made, and that came as a descriptor. */
@@ -348,21 +450,11 @@ static __always_inline int tyr_socket_is_plain(int family, int type, int protoco
 	return 0;
 }
 
-/* Any other socket can reach any address: it is a connect to the address that no rule knows. */
+/* Any other socket can reach any address. */
 TYR_HOOK(socket_create, "socket_create", "security_socket_create", int family, int type,
 	 int protocol, int kern)
 {
-	struct tyr_decision decision = {};
-
 	if (kern || tyr_socket_is_plain(family, type, protocol))
 		return 0;
-	switch (tyr_begin(&decision, TYR_ACTION_NET_CONNECT, TYR_HOOK_SOCKET_CREATE, 0)) {
-	case TYR_BEGIN_FREE:
-		return 0;
-	case TYR_BEGIN_DENY:
-		return -EPERM;
-	}
-	decision.work->endpoint.protocol = protocol;
-	return tyr_decide_class(&decision,
-				tyr_net_class(&decision.image, &decision.work->endpoint));
+	return tyr_decide_anywhere(TYR_HOOK_SOCKET_CREATE, protocol);
 }

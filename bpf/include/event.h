@@ -218,7 +218,8 @@ enum tyr_hook {
 	TYR_HOOK_INTERPRETER = 33,	/* of an executable, or of a script */
 	TYR_HOOK_MOUNT = 34,
 	TYR_HOOK_UMOUNT = 35,
-	TYR_HOOKS = 36,
+	TYR_HOOK_SOCKET_SETSOCKOPT = 36,
+	TYR_HOOKS = 37,
 };
 
 /*

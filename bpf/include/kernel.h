@@ -220,6 +220,7 @@ struct sockaddr {
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
+	void *msg_control;
 	unsigned long msg_controllen;
 } TYR_CORE;
 

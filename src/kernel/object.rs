@@ -60,7 +60,7 @@ const fn hook(name: &'static str) -> Hook {
 
 /// In the order in which they are attached: first who inherits, then who is recognised, then what
 /// is decided.
-pub(crate) const HOOKS: [Hook; 61] = [
+pub(crate) const HOOKS: [Hook; 62] = [
     hook("task_alloc"),
     hook("bprm_committed"),
     hook("bprm_check"),
@@ -119,6 +119,7 @@ pub(crate) const HOOKS: [Hook; 61] = [
     hook("unix_may_send"),
     hook("socket_connect"),
     hook("socket_sendmsg"),
+    hook("socket_setsockopt"),
     hook("socket_create"),
     hook("guard_kill"),
     hook("guard_sigio"),

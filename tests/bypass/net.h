@@ -78,6 +78,39 @@ static inline void ask(int fd)
 	print_answer(fd);
 }
 
+enum {
+	DISCARD_PORT = 9,
+	CONTROLS_MAX = 40,
+};
+
+union control {
+	struct cmsghdr align;
+	char bytes[(CONTROLS_MAX + 1) * CMSG_SPACE(sizeof(struct sockaddr_in6))];
+};
+
+/* Adds a part to control data of `length` bytes, and returns its length then. */
+static inline size_t control_add(union control *control, size_t length, int level, int type,
+				 const void *part, size_t size)
+{
+	struct cmsghdr *header = (void *)(control->bytes + length);
+
+	header->cmsg_level = level;
+	header->cmsg_type = type;
+	header->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(header), part, size);
+	return length + CMSG_SPACE(size);
+}
+
+/* The message of a connected socket where there is no `name`. */
+static inline struct msghdr message_with(struct iovec *text, union control *control, size_t length,
+					 void *name, size_t name_length)
+{
+	*text = (struct iovec){ (char *)directory, strlen(directory) };
+	return (struct msghdr){ .msg_name = name, .msg_namelen = name_length, .msg_iov = text,
+				.msg_iovlen = 1, .msg_control = control,
+				.msg_controllen = length };
+}
+
 #define CONNECT(fd, address) STEP(connect(fd, (struct sockaddr *)&(address), sizeof(address)))
 #define SEND_TO(fd, flags, address)                                                               \
 	STEP(sendto(fd, directory, strlen(directory), flags, (struct sockaddr *)&(address),       \

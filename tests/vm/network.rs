@@ -288,3 +288,98 @@ fn sockets_that_reach_anything_count_as_every_address() {
     install(&deny("exec", "/nowhere"));
     assert_eq!(as_agent(raw), 0, "no rule about connections, no denial");
 }
+
+/// A loose source route by 127.0.0.2, which the policy denies, as of RFC 791.
+const ROUTE: [u8; 7] = [131, 7, 4, 127, 0, 0, 2];
+
+/// Sends to an allowed address with that many parts of control data that change nothing, and then
+/// perhaps the route.
+fn send_with(plain: usize, route: bool) -> i32 {
+    let mut control = Vec::new();
+    let mut add = |kind: i32, part: &[u8]| {
+        control.extend((16 + part.len()).to_ne_bytes());
+        control.extend(libc::IPPROTO_IP.to_ne_bytes());
+        control.extend(kind.to_ne_bytes());
+        control.extend(part);
+        control.resize(control.len().next_multiple_of(8), 0);
+    };
+    (0..plain).for_each(|_| add(libc::IP_TTL, &64_i32.to_ne_bytes()));
+    if route {
+        add(libc::IP_RETOPTS, &ROUTE);
+    }
+    let mut name = v4([127, 0, 0, 3], 9);
+    let mut text = libc::iovec {
+        iov_base: c"text".as_ptr().cast_mut().cast(),
+        iov_len: 4,
+    };
+    let message = libc::msghdr {
+        msg_name: (&raw mut name).cast(),
+        msg_namelen: u32::try_from(size_of_val(&name)).unwrap(),
+        msg_iov: &raw mut text,
+        msg_iovlen: 1,
+        msg_control: control.as_mut_ptr().cast(),
+        msg_controllen: control.len(),
+        msg_flags: 0,
+    };
+    let sent = call!(libc::syscall(
+        libc::SYS_sendmsg,
+        socket(libc::AF_INET, libc::SOCK_DGRAM),
+        &raw const message,
+        0
+    ));
+    assert!(sent == EPERM || sent == 0, "sendmsg: error {sent}");
+    sent
+}
+
+#[test]
+fn routes_count_as_every_address() {
+    fn set(family: i32, level: i32, option: i32, value: &[u8]) -> i32 {
+        call!(libc::setsockopt(
+            socket(family, libc::SOCK_DGRAM),
+            level,
+            option,
+            value.as_ptr().cast(),
+            u32::try_from(value.len()).unwrap()
+        ))
+    }
+    const FLOW_LABELS: i32 = 32;
+    const OLD_OPTIONS: i32 = 6;
+    let _turn = policy(POLICY);
+    let four = || set(libc::AF_INET, libc::IPPROTO_IP, libc::IP_OPTIONS, &ROUTE);
+    let dual = || set(libc::AF_INET6, libc::IPPROTO_IP, libc::IP_OPTIONS, &ROUTE);
+    assert_eq!((as_stranger(four), as_stranger(dual)), (0, 0));
+    assert_eq!((as_agent(four), as_agent(dual)), (EPERM, EPERM));
+    for option in [libc::IPV6_RTHDR, OLD_OPTIONS, FLOW_LABELS] {
+        let six = || set(libc::AF_INET6, libc::IPPROTO_IPV6, option, &[0; 4]);
+        assert_ne!(as_stranger(six), EPERM, "option {option}");
+        assert_eq!(as_agent(six), EPERM, "option {option}");
+    }
+    let ttl = || {
+        set(
+            libc::AF_INET,
+            libc::IPPROTO_IP,
+            libc::IP_TTL,
+            &[64, 0, 0, 0],
+        )
+    };
+    assert_eq!(as_agent(ttl), 0, "what is no route");
+
+    for plain in [0, 1, 15] {
+        let routed = || send_with(plain, true);
+        assert_eq!(
+            (as_stranger(routed), as_agent(routed)),
+            (0, EPERM),
+            "{plain}"
+        );
+        assert_eq!(as_agent(|| send_with(plain + 1, false)), 0, "{plain}");
+    }
+    assert_eq!(as_stranger(|| send_with(17, false)), 0);
+    assert_eq!(
+        as_agent(|| send_with(17, false)),
+        EPERM,
+        "not read to the end"
+    );
+
+    install(&deny("exec", "/nowhere"));
+    assert_eq!((as_agent(four), as_agent(|| send_with(0, true))), (0, 0));
+}
