@@ -6,8 +6,8 @@
 #
 #   TYR     the executable under test (target/debug/tyr)
 #   WHOLE   1: everything. By default what takes longest runs on one of the two
-#           kernels: each change of programs, which loads them several times at
-#           half a minute each under emulation, and some end-to-end tests.
+#           kernels: each change of programs, which loads them several times
+#           under emulation, and some end-to-end tests.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
