@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::kernel::features::has_linkable_files;
 use crate::kernel::links::{LINKS_MAX, LinkName};
 use crate::kernel::mounts::{Mounts, Tables};
@@ -24,8 +26,11 @@ use crate::policy::rule::{Effective, Match};
 
 /// Most names that one search looks at.
 pub(super) const ENTRIES_MAX: usize = 200_000;
-/// How long one search may keep a policy from being in force.
-const TIME_MAX: Duration = Duration::from_secs(10);
+/// Most time of a processor that one search takes. What others do to the host, an agent that keeps
+/// it busy among them, does not make a search see less.
+const WORK_MAX: Duration = Duration::from_secs(30);
+/// How long one search may keep a policy from being in force, whatever it waits for.
+const TIME_MAX: Duration = Duration::from_secs(60);
 
 use super::{KernelError, Live, said};
 
@@ -149,6 +154,7 @@ struct Search<'a> {
     mounts: &'a Mounts,
     found: Found,
     left: usize,
+    work_end: Duration,
     end: Instant,
     folders: Vec<(PathBuf, u64, Positions)>,
 }
@@ -181,6 +187,7 @@ pub(super) fn search(patterns: &[Pattern], mounts: &Mounts) -> Found {
         mounts,
         found: Found::default(),
         left: ENTRIES_MAX,
+        work_end: work_done() + WORK_MAX,
         end: Instant::now() + TIME_MAX,
         folders: vec![(root.to_owned(), metadata.dev(), start)],
     };
@@ -194,7 +201,20 @@ pub(super) fn search(patterns: &[Pattern], mounts: &Mounts) -> Found {
     search.found
 }
 
+/// The time of a processor that this thread has used.
+fn work_done() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 impl Search<'_> {
+    fn is_at_bound(&self) -> bool {
+        self.left == 0
+            || self.found.names.len() >= LINKS_MAX
+            || work_done() > self.work_end
+            || Instant::now() > self.end
+    }
+
     /// `**` stands for no component, too.
     fn closure(&self, mut positions: Positions) -> Positions {
         let mut at = 0;
@@ -237,7 +257,7 @@ impl Search<'_> {
     }
 
     fn look(&mut self, folder: &Path, name: &OsStr, device: u64, positions: &Positions) {
-        if self.left == 0 || Instant::now() > self.end || self.found.names.len() >= LINKS_MAX {
+        if self.is_at_bound() {
             self.found.is_cut = true;
             return;
         }
