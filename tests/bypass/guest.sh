@@ -13,7 +13,10 @@ status=0
 python3 -B tests/bypass/bypass.py "$@" || status=1
 (($# == 0)) || exit "$status"
 # All at once, since loading the programs takes longest; one by one when something fails, to say which.
-read -ra names < <(python3 -B tests/bypass/check.py --tests)
+read -ra names < <(python3 -B tests/bypass/check.py --tests) || {
+    echo "bypass: check.py names no test" >&2
+    exit 1
+}
 log=/tmp/test.log
 note() {
     printf 'test %s: %s\n' "$1" "$2"

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TELL_TRIES = 1000, ATTACK_SECONDS = 30, LINE_BYTES = 4096, STATUS_STOPPED = 255 };
+enum { TELL_TRIES = 1000, ATTACK_SECONDS = 120, LINE_BYTES = 4096, STATUS_STOPPED = 255 };
 
 static volatile sig_atomic_t late;
 

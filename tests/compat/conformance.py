@@ -21,7 +21,7 @@ from stack import Checks, Stack, say, wait_until  # noqa: E402
 POLICY = "fifty-rules"
 # The audit is asked about denials. Stressors make millions of calls that no rule is about, faster than they are sent.
 CONFIG = "events:\n  unmatched: false\n"
-SECONDS = 300
+SECONDS = 900
 # Some tests are about moments, and fail now and then where the emulated machine is slow. What a denial makes fail fails
 # every time, and no denial is overlooked: they are looked for by themselves.
 TRIES = 3

@@ -32,7 +32,7 @@ POLICIES = ("allow-all", "fifty-rules")
 # The policy that comes with Tyr holds in addition to all but the first, which is about a policy that denies nothing.
 BUILTIN = "tyr-deputies"
 ALONE = "allow-all"
-ITEM_SECONDS = 300
+ITEM_SECONDS = 900
 # How much of a difference is shown.
 SHOWN_LINES = 30
 RUST = pathlib.Path("/srv/rust")

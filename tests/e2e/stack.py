@@ -12,7 +12,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Emulated machines are slow; a wait ends as soon as what it waits for is there.
-WAIT_SECONDS = 240
+WAIT_SECONDS = 480
 GRPC = "127.0.0.1:7700"
 REST = "https://127.0.0.1:7701"
 # Only what runs in this control group is governed, wherever the tests run.
