@@ -8,11 +8,13 @@
 /* Whether a file has a place that rules can name, and was not opened by the kernel for itself. */
 static __always_inline int tyr_is_placed(struct file *file)
 {
-	__u32 kind = file->f_inode->i_mode & S_IFMT;
+	__u32 kind;
 
-	if (kind != S_IFREG && kind != S_IFDIR && kind != S_IFBLK)
-		return 0;
+	/* First what the file itself says: most files of an exec are the kernel's. */
 	if (file->f_mode & FMODE_NOACCOUNT || file->f_flags & FMODE_EXEC_FLAG)
+		return 0;
+	kind = file->f_inode->i_mode & S_IFMT;
+	if (kind != S_IFREG && kind != S_IFDIR && kind != S_IFBLK)
 		return 0;
 	return !(file->f_inode->i_sb->s_flags & SB_NOUSER);
 }
@@ -160,9 +162,10 @@ int lsm_mmap_file(unsigned long long *ctx)
 		return 0;	/* no identity: see tyr_task_find */
 	/*
 	 * Memory without a file. Verifiers that take the argument for never null drop a test of it,
-	 * and then the kernel would follow a null pointer; a number that was read keeps its test.
+	 * and then the kernel would follow a null pointer; what a helper gives keeps its test.
 	 */
-	bpf_probe_read_kernel(&file, sizeof(file), ctx);
+	if (bpf_get_func_arg(ctx, 0, &file))
+		return tyr_answer(-EPERM);
 	if (!file)
 		return 0;
 	return tyr_answer(tyr_judge_map((void *)ctx[0], ctx[1] | ctx[2], ctx[3], 1));

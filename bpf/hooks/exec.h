@@ -11,7 +11,7 @@ static const __u8 tyr_memfd_path[] = { '/', 'm', 'e', 'm', 'f', 'd', ':' };
 
 static __always_inline int tyr_is_loader(struct dentry *dentry)
 {
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+	const unsigned char *name = dentry->d_name.name;
 	char start[4] = {};
 
 	bpf_probe_read_kernel(start, sizeof(start), name);
@@ -184,7 +184,7 @@ TYR_HOOK(bprm_check, "bprm_check_security", "security_bprm_check", struct linux_
  */
 static __noinline int tyr_judge_interpreter(struct file *file)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct dentry *dentry = file->f_path.dentry;
 	struct tyr_scratch *work;
 
 	work = bpf_task_storage_get(&scratch, bpf_get_current_task_btf(), 0, 0);

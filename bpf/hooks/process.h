@@ -71,7 +71,7 @@ int process_exit(void *ctx)
 	__u32 who;
 
 	task = tyr_task_find(current, &who);
-	if (!task || BPF_CORE_READ(current, signal, live.counter))
+	if (!task || current->signal->live.counter)
 		return 0;
 	number = tyr_session_of(task, &session);
 	if (!number)
