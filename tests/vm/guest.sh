@@ -9,7 +9,7 @@ if [[ -z $out ]]; then
     out=$(cd "$here/../.." && pwd -P)/target/vm
     out=$(grep -o " $out/[^ ]*" /proc/mounts | head -n1 | tr -d ' ')
 fi
-vm_dir=/ vm_kargs='' vm_tmp=''
+vm_dir=/ vm_kargs='' vm_below_tmp=()
 # shellcheck source=/dev/null
 source "$out/.env"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -25,9 +25,16 @@ for port in /sys/class/virtio-ports/vport*; do
 done
 
 mount -t bpf -o mode=0700 bpf /sys/fs/bpf
-[[ $vm_tmp == overlay ]] || mount -t tmpfs -o mode=1777 tmpfs /tmp
-# The top of an overlay is open to all, whatever it covers.
-chmod 1777 /tmp
+# The tests need a file system that Tyr remembers for their files: not an overlay.
+for place in "${!vm_below_tmp[@]}"; do
+    mkdir -p "/run/below-tmp/$place"
+    mount --rbind "${vm_below_tmp[place]}" "/run/below-tmp/$place"
+done
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+for place in "${!vm_below_tmp[@]}"; do
+    mkdir -p "${vm_below_tmp[place]}"
+    mount --move "/run/below-tmp/$place" "${vm_below_tmp[place]}"
+done
 chmod 0700 /root
 mkdir -p /run/lock /run/netns
 ip link set lo up

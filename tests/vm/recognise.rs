@@ -18,7 +18,7 @@ fn install_program(from: &str, path: &str) {
 }
 
 fn started() -> Vec<(u32, Vec<u8>)> {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(20);
     loop {
         let found = records(|record| match record {
             Record::AgentStarted(_, program) => {

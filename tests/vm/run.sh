@@ -16,9 +16,10 @@
 #   TYR_CACHE   where tests/setup.sh put the kernels (.cache)
 #
 # The machine's files are read-only in the guest. /etc, /home, /opt, /root,
-# /srv and /var can be written, /tmp and /run are empty tmpfs, all of it
-# forgotten at the end. target/vm/KERNEL/ is the host's own directory: logs
-# that must be kept go there; COMMAND finds it in $VM_OUT.
+# /srv and /var can be written, /tmp and /run are empty tmpfs (but for a project
+# that lies below /tmp), all of it forgotten at the end. target/vm/KERNEL/ is
+# the host's own directory: logs that must be kept go there; COMMAND finds it in
+# $VM_OUT.
 #
 # Exits with COMMAND's status; 124 when it took too long; 125 when the machine
 # did not start or stopped before COMMAND ended.
@@ -67,13 +68,15 @@ read -ra more_kargs <<<"${KARGS:-}"
 kargs+=("${more_kargs[@]}")
 
 overlays=(/etc /home /opt /root /srv /var)
-# A project below /tmp stays visible: then /tmp is an overlay, not a new tmpfs.
+# A project below /tmp must be seen until the guest has its own /tmp.
+below_tmp=()
 for directory in "$root" "$cache" "${VM_DIR:-}" "${CARGO_TARGET_DIR:-}"; do
-    if [[ $directory/ == /tmp/* && ${overlays[-1]} != /tmp ]]; then
-        overlays+=(/tmp)
-        echo 'vm_tmp=overlay' >>"$out/.env"
-    fi
+    [[ $directory/ == /tmp/*/ && -d $directory ]] && below_tmp+=("$directory")
 done
+if ((${#below_tmp[@]})); then
+    overlays+=(/tmp)
+    echo "vm_below_tmp=(${below_tmp[*]@Q})" >>"$out/.env"
+fi
 read -ra more_overlays <<<"${VM_RW:-}"
 overlays+=("${more_overlays[@]}")
 
