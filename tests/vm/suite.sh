@@ -6,7 +6,7 @@
 #
 #   TYR     the executable under test (target/debug/tyr)
 #   WHOLE   1: everything. By default what takes longest runs on one of the two
-#           kernels: each change of programs, which loads them several times
+#           kernels: most of what loads the programs for itself, which is slow
 #           under emulation, and some end-to-end tests.
 set -euo pipefail
 
@@ -18,11 +18,18 @@ export TYR=${TYR:-$PWD/target/debug/tyr}
 }
 elsewhere=() agents=1 parts=(demo agents restart flood deputies canary)
 case ${WHOLE:-}/$VM_KERNEL in
-/6.1) elsewhere=(a_failed_pin_ a_takeover_ another_build_) agents=0 parts=(demo restart flood canary) ;;
-/6.12) elsewhere=(a_failed_attach_ another_layout_ one_program_ without_old_) parts=(demo agents restart deputies) ;;
+/6.1)
+    elsewhere=(upgrade::a_takeover_ upgrade::another_build_ daemon:: recognise::agents_outside_)
+    agents=0 parts=(demo flood deputies canary)
+    ;;
+/6.12)
+    elsewhere=(upgrade::{a_failed_,another_layout_,one_program_,without_old_} container::
+        guard::kernel::the_canary_ lifecycle::the_programs_outlive_)
+    parts=(agents restart)
+    ;;
 esac
 status=0
-"$1" --test-threads=1 "${elsewhere[@]/#/--skip=upgrade::}" || status=$?
+"$1" --test-threads=1 "${elsewhere[@]/#/--skip=}" || status=$?
 ((agents == 0)) || tests/agents/suite.sh || status=$?
 for part in "${parts[@]}"; do
     echo "-- tests/e2e/$part.py"
